@@ -1,0 +1,144 @@
+#include "emulator/boot/linux_loader.h"
+
+#include <cstring>
+
+namespace ftvm::boot {
+namespace {
+
+// Where things go. All below 1 MiB but the kernel and the initramfs.
+constexpr std::uint64_t kGdtAt = 0x1000;
+constexpr std::uint64_t kStackTop = 0x9000;
+constexpr std::uint64_t kZeroPageAt = 0x10000;
+constexpr std::uint64_t kCommandLineAt = 0x20000;
+constexpr std::uint64_t kPageTablesAt = 0x30000;
+constexpr std::uint64_t kLowRamEnd = 0x9fc00;
+constexpr std::uint64_t kHighRamBegin = 0x100000;
+constexpr std::uint64_t kKernelAt = 0x1000000;
+
+// Offsets in the setup header and the zero page.
+constexpr std::size_t kSetupSectors = 0x1f1, kHeaderBegin = 0x1f1, kHeaderJump = 0x201;
+constexpr std::size_t kMagic = 0x202, kVersion = 0x206, kLoaderType = 0x210, kLoadFlags = 0x211;
+constexpr std::size_t kRamdiskImage = 0x218, kRamdiskSize = 0x21c, kCommandLinePointer = 0x228;
+constexpr std::size_t kXloadFlags = 0x236, kCommandLineSize = 0x238, kInitSize = 0x260;
+constexpr std::size_t kE820Count = 0x1e8, kE820Table = 0x2d0, kE820EntryBytes = 20;
+constexpr std::uint32_t kMagicHdrS = 0x53726448;
+constexpr std::uint16_t kVersionMin = 0x020c;
+constexpr std::uint16_t kXloadKernel64 = 1;
+constexpr std::uint64_t kEntry64 = 0x200;
+
+constexpr std::uint64_t kSectorBytes = 512;
+constexpr std::uint32_t kTypeRam = 1, kTypeReserved = 2;
+
+struct Layout {
+  std::uint64_t kernel_file_offset;
+  std::uint64_t initramfs_at;
+};
+
+Error bad(std::string what) { return {ErrorCode::kBadData, std::move(what)}; }
+std::string mib(std::uint64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB"; }
+
+Result<Layout> plan(const LinuxImage& image, std::uint64_t ram_bytes) {
+  const Bytes& k = image.kernel;
+  constexpr std::size_t kHeaderEnd = 0x268;
+  if (k.size() < kHeaderEnd) return bad("kernel: too short to be a bzImage");
+  if (load_le<std::uint32_t>(&k[kMagic]) != kMagicHdrS) {
+    return bad("kernel: not a Linux bzImage (no \"HdrS\" at 0x202)");
+  }
+  if (load_le<std::uint16_t>(&k[kVersion]) < kVersionMin) {
+    return bad("kernel: boot protocol older than 2.12");
+  }
+  if ((load_le<std::uint16_t>(&k[kXloadFlags]) & kXloadKernel64) == 0) {
+    return bad("kernel: no 64-bit entry (a 32-bit kernel?)");
+  }
+  const std::uint64_t sectors = k[kSetupSectors] == 0 ? 4 : k[kSetupSectors];
+  const std::uint64_t offset = (sectors + 1) * kSectorBytes;
+  if (offset + kEntry64 >= k.size()) return bad("kernel: cut off behind its header");
+  if (image.command_line.size() > load_le<std::uint32_t>(&k[kCommandLineSize])) {
+    return bad("command line: longer than this kernel takes");
+  }
+  if (image.command_line.size() + 1 > kPageTablesAt - kCommandLineAt) return bad("command line: too long");
+  const std::uint64_t kernel_end = kKernelAt + load_le<std::uint32_t>(&k[kInitSize]);
+  const std::uint64_t initramfs_bytes = (image.initramfs.size() + kPageBytes - 1) / kPageBytes * kPageBytes;
+  const std::uint64_t needed = kernel_end + initramfs_bytes + (1 << 20);
+  if (needed > ram_bytes) {
+    return bad("RAM: " + mib(ram_bytes) + " is too small; this kernel and initramfs need " + mib(needed));
+  }
+  return Layout{offset, (ram_bytes - initramfs_bytes - (1 << 20)) / kPageBytes * kPageBytes};
+}
+
+void put_e820(std::uint8_t* zero_page, std::uint64_t begin, std::uint64_t end, std::uint32_t type) {
+  std::uint8_t* entry = zero_page + kE820Table + kE820EntryBytes * zero_page[kE820Count]++;
+  store_le<std::uint64_t>(entry, begin);
+  store_le<std::uint64_t>(entry + 8, end - begin);
+  store_le<std::uint32_t>(entry + 16, type);
+}
+
+void put_zero_page(const LinuxImage& image, const Layout& layout, GuestMemory& memory) {
+  std::uint8_t* zero_page = memory.data() + kZeroPageAt;
+  const std::size_t header_end = kMagic + image.kernel[kHeaderJump];
+  std::memcpy(zero_page + kHeaderBegin, &image.kernel[kHeaderBegin], header_end - kHeaderBegin);
+  zero_page[kLoaderType] = 0xff;  // "Undefined", as the protocol asks of loaders without a number.
+  zero_page[kLoadFlags] |= 1;     // Loaded high.
+  store_le<std::uint32_t>(zero_page + kCommandLinePointer, kCommandLineAt);
+  if (!image.initramfs.empty()) {
+    store_le(zero_page + kRamdiskImage, static_cast<std::uint32_t>(layout.initramfs_at));
+    store_le(zero_page + kRamdiskSize, static_cast<std::uint32_t>(image.initramfs.size()));
+  }
+  put_e820(zero_page, 0, kLowRamEnd, kTypeRam);
+  put_e820(zero_page, kLowRamEnd, kHighRamBegin, kTypeReserved);
+  put_e820(zero_page, kHighRamBegin, memory.size_bytes(), kTypeRam);
+}
+
+void put_page_tables(GuestMemory& memory) {
+  constexpr std::uint64_t kPresentWritable = 3, kLarge = 0x80, kGiBs = 4;
+  std::uint8_t* tables = memory.data() + kPageTablesAt;
+  store_le(tables, (kPageTablesAt + kPageBytes) | kPresentWritable);
+  for (std::uint64_t i = 0; i < kGiBs; ++i) {
+    const std::uint64_t directory = kPageTablesAt + (2 + i) * kPageBytes;
+    store_le(tables + kPageBytes + 8 * i, directory | kPresentWritable);
+    for (std::uint64_t j = 0; j < 512; ++j) {
+      store_le(memory.data() + directory + 8 * j, ((i * 512 + j) << 21) | kLarge | kPresentWritable);
+    }
+  }
+}
+
+CpuRegisters entry_registers() {
+  constexpr std::uint32_t kCodeAttributes = 0x00af9b00, kDataAttributes = 0x00cf9300;
+  CpuRegisters r;
+  r.cr0 = 0x8000'0033;  // PG, NE, ET, MP, PE
+  r.cr3 = kPageTablesAt;
+  r.cr4 = 0x220;        // OSFXSR, PAE
+  r.efer = 0x500;       // LMA, LME
+  r.segment.fill(SegmentRegister{0x18, 0, 0xffff'ffff, kDataAttributes});
+  r.segment[1] = SegmentRegister{0x10, 0, 0xffff'ffff, kCodeAttributes};
+  r.gdt = SegmentRegister{0, kGdtAt, 0x1f, 0};
+  r.tr = SegmentRegister{0, 0, 0xffff, 0x8b00};
+  r.gpr[6] = kZeroPageAt;  // RSI
+  r.gpr[4] = kStackTop;    // RSP
+  r.rip = kKernelAt + kEntry64;
+  return r;
+}
+
+}  // namespace
+
+Status check_linux(const LinuxImage& image, std::uint64_t ram_bytes) {
+  FTVM_TRY(plan(image, ram_bytes));
+  return {};
+}
+
+Status load_linux(const LinuxImage& image, GuestMemory& memory, Cpu& cpu) {
+  const Layout layout = FTVM_TRY(plan(image, memory.size_bytes()));
+  const std::uint64_t offset = layout.kernel_file_offset;
+  std::memcpy(memory.data() + kKernelAt, image.kernel.data() + offset, image.kernel.size() - offset);
+  std::memcpy(memory.data() + layout.initramfs_at, image.initramfs.data(), image.initramfs.size());
+  std::memcpy(memory.data() + kCommandLineAt, image.command_line.c_str(), image.command_line.size() + 1);
+  put_zero_page(image, layout, memory);
+  put_page_tables(memory);
+  store_le<std::uint64_t>(memory.data() + kGdtAt + 0x10, 0x00af'9b00'0000'ffff);
+  store_le<std::uint64_t>(memory.data() + kGdtAt + 0x18, 0x00cf'9300'0000'ffff);
+  cpu.memory_written(GuestPhys{0}, memory.size_bytes());
+  cpu.set_registers(entry_registers());
+  return {};
+}
+
+}  // namespace ftvm::boot

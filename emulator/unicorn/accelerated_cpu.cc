@@ -1,0 +1,155 @@
+#include "emulator/unicorn/accelerated_cpu.h"
+
+#include <unicorn/unicorn.h>
+
+#include <cstddef>
+#include <string>
+
+#include "emulator/base/assert.h"
+#include "emulator/unicorn/interpose.h"
+
+namespace ftvm::unicorn {
+namespace {
+
+/// Numbers of the library's intermediate operations that the counter is made of.
+enum TcgOp : int { kSetLabel = 1, kLoad32u = 71, kLoad64 = 73, kStore64 = 77, kAdd64 = 78 };
+constexpr int kConditionUnsignedLessEqual = 12;
+constexpr int kTypeI64 = 1;
+/// Offsets in the library's translation block.
+constexpr std::size_t kTbPc = 0, kTbSize = 20, kTbInstructions = 22;
+
+}  // namespace
+
+AcceleratedCpu* AcceleratedCpu::active() {
+  return dynamic_cast<AcceleratedCpu*>(EngineScope::current());
+}
+
+Status AcceleratedCpu::attach_engine() {
+  FTVM_TRY(check_interposition());
+  uc_hook handle = 0;
+  if (uc_hook_add(uc_, &handle, UC_HOOK_BLOCK, limit_function(), this, 1, 0) != UC_ERR_OK) {
+    return Error(ErrorCode::kUnsupported, "accelerated engine: no block hook");
+  }
+  // Translating anything makes the library name its CPU state to one of our functions.
+  uc_tb block{};
+  uc_ctl_request_cache(uc_, 0, &block);
+  if (live_state == nullptr || cpu_state == nullptr) {
+    return Error(ErrorCode::kUnsupported, "accelerated engine: the CPU state was not seen");
+  }
+  std::uint64_t sentinel = 0x1234'5678'90ab'cdef;
+  uc_reg_write(uc_, UC_X86_REG_R13, &sentinel);
+  const bool seen = pull().gpr(kR13) == sentinel;
+  sentinel = 0;
+  uc_reg_write(uc_, UC_X86_REG_R13, &sentinel);
+  uc_ctl_flush_tb(uc_);
+  if (!seen) return Error(ErrorCode::kUnsupported, "accelerated engine: CPU state laid out otherwise");
+  return {};
+}
+
+std::uint64_t AcceleratedCpu::rflags() const {
+  std::uint64_t flags = 0;
+  uc_reg_read(uc_, UC_X86_REG_EFLAGS, &flags);
+  return flags & 0xffff'ffff;
+}
+
+// --- counting
+
+void AcceleratedCpu::emit_count(void* translator, void* result) {
+  if (cells_used_ == chunks_.size() * kCellsPerChunk) {
+    chunks_.push_back(std::make_unique<Block[]>(kCellsPerChunk));
+  }
+  pending_ = &chunks_[cells_used_ / kCellsPerChunk][cells_used_ % kCellsPerChunk];
+  ++cells_used_;
+  *pending_ = Block{};
+  // tick += instructions; current = cell; if (tick > limit) on_limit(cell);
+  const TcgWriter tcg(translator);
+  const auto hot = tcg.constant(&hot_);
+  const auto cell = tcg.constant(pending_);
+  const auto tick = tcg.temporary(kTypeI64);
+  const auto instructions = tcg.temporary(kTypeI64);
+  const auto limit = tcg.temporary(kTypeI64);
+  tcg.operation(kLoad64, tick, hot, offsetof(Hot, tick));
+  tcg.operation(kLoad32u, instructions, cell, offsetof(Block, instructions));
+  tcg.operation(kAdd64, tick, tick, instructions);
+  tcg.operation(kLoad64, limit, hot, offsetof(Hot, limit));
+  tcg.operation(kStore64, tick, hot, offsetof(Hot, tick));
+  tcg.operation(kStore64, cell, hot, offsetof(Hot, current));
+  tcg.unless(kConditionUnsignedLessEqual, tick, limit, kSetLabel,
+             [&] { tcg.call(limit_function(), result, pending_); });
+}
+
+void AcceleratedCpu::translation_ends(const std::uint8_t* block) {
+  translation_made();
+  if (pending_ != nullptr) {
+    pending_->pc = *reinterpret_cast<const std::uint64_t*>(block + kTbPc);
+    pending_->size_bytes = *reinterpret_cast<const std::uint16_t*>(block + kTbSize);
+    pending_->instructions = *reinterpret_cast<const std::uint16_t*>(block + kTbInstructions);
+    pending_ = nullptr;
+  }
+  // Only now: noting a page may flush the TLB, which the translation was still using.
+  for (const std::uint64_t page : new_code_pages_) note_code_page(GuestPhys{page});
+  new_code_pages_.clear();
+}
+
+void AcceleratedCpu::translations_flushed() {
+  if (hot_.current != &nothing_ && hot_.current != &kept_) {
+    kept_ = *hot_.current;
+    hot_.current = &kept_;
+  }
+  cells_used_ = 0;
+}
+
+void AcceleratedCpu::limit_changed() { hot_.limit = step_.active || window_ ? 0 : limit_; }
+
+void AcceleratedCpu::on_limit(Block* block) { active()->reach_limit(block); }
+
+void AcceleratedCpu::reach_limit(Block* block) {
+  const std::uint64_t before = hot_.tick - block->instructions;
+  bool go_on = false;
+  if (step_.active) {
+    go_on = !step_.counted && !step_.interrupted;
+    step_.counted = step_.counted || go_on;
+  } else if (hot_.tick > limit_) {
+    need_step_ = before < limit_;
+  } else {
+    go_on = !window_ || !pull().interrupts_enabled();
+  }
+  if (go_on) return;  // Counted already.
+  hot_.tick = before;
+  forget_block();
+  stop_engine();
+  leaving_ = true;
+  leave_generated_code(uc_);
+}
+
+void AcceleratedCpu::block_abandoned() {
+  if (std::exchange(leaving_, false)) return;
+  // A store hit code of the running block, which starts anew at that store.
+  const std::uint64_t rip = pull().rip();
+  const bool ours = hot_.current != &nothing_;
+  take_back_from(rip);
+  if (step_.active && ours && hot_.current == &nothing_) step_.counted = false;
+}
+
+// --- translations
+
+void AcceleratedCpu::page_gained_code(std::uint64_t ram_offset) {
+  const std::uint64_t page = ram_offset / kPageBytes * kPageBytes;
+  code_pages_[page / kPageBytes] = 1;
+  new_code_pages_.push_back(page);
+  if (cpu_state != nullptr) check_stores_to(cpu_state, memory_.data() + page, kPageBytes);
+}
+
+void AcceleratedCpu::drop_translations(GuestPhys page) {
+  const EngineScope scope(*this);
+  invalidate_translations(uc_, page.value, page.value + kPageBytes);
+}
+
+Result<std::unique_ptr<Cpu>> make_accelerated(const CpuOptions& options, GuestMemory& memory,
+                                              CpuBus& bus) {
+  auto cpu = std::make_unique<AcceleratedCpu>(memory, bus);
+  FTVM_TRY(cpu->create(options));
+  return std::unique_ptr<Cpu>(std::move(cpu));
+}
+
+}  // namespace ftvm::unicorn

@@ -1,0 +1,68 @@
+// The accelerated engine: the same stock library, with some of its functions replaced by ours of
+// the same name (interpose.cc). Counting happens inside generated code, a store is fast exactly when
+// its page holds no translations, and CPU state is used in place instead of being copied.
+//
+// The library exports its internals and calls them through its procedure linkage table, so a
+// definition in the executable wins (the executable is linked with -rdynamic). When one name does not
+// resolve to ours, or the self-test disagrees, this engine refuses and the portable one is used.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "emulator/unicorn/unicorn_cpu.h"
+
+struct CPUState;
+
+namespace ftvm::unicorn {
+
+class AcceleratedCpu final : public UnicornCpu {
+ public:
+  AcceleratedCpu(GuestMemory& memory, CpuBus& bus) : UnicornCpu(memory, bus) {}
+  Status create(const CpuOptions& options) { return open(options); }
+  [[nodiscard]] std::string engine_name() const override { return "accelerated"; }
+
+  /// The accelerated engine whose library call is in progress on this thread, or null.
+  static AcceleratedCpu* active();
+
+  // What the replacements in interpose.cc call.
+  [[nodiscard]] bool in_ram(std::uint64_t ram_offset) const { return ram_offset < memory_.size_bytes(); }
+  [[nodiscard]] bool holds_code(std::uint64_t ram_offset) const {
+    return code_pages_[ram_offset / kPageBytes] != 0;
+  }
+  void page_gained_code(std::uint64_t ram_offset);
+  void page_lost_code(std::uint64_t ram_offset) { code_pages_[ram_offset / kPageBytes] = 0; }
+  void translations_flushed();
+  void translation_begins() { pending_ = nullptr; }
+  void translation_ends(const std::uint8_t* block);
+  /// Emits the counting operations of a block into the translation in progress.
+  void emit_count(void* translator, void* result);
+  void block_abandoned();
+  [[nodiscard]] static void* limit_function() { return reinterpret_cast<void*>(&on_limit); }
+  CPUState* cpu_state = nullptr;         // The library's, once seen.
+  std::uint8_t* live_state = nullptr;    // Its register part.
+  std::uint64_t last_checked_store = ~0ull;
+
+ private:
+  RawState pull() const override { return RawState(live_state); }
+  void push() override {}
+  [[nodiscard]] std::uint64_t rflags() const override;
+  void limit_changed() override;
+  void drop_translations(GuestPhys page) override;
+  void granule_added(std::uint64_t) override {}
+  Status attach_engine() override;
+
+  static void on_limit(Block* block);
+  void reach_limit(Block* block);
+
+  /// Cells that generated code counts from; they live as long as the translations.
+  static constexpr std::size_t kCellsPerChunk = 4096;
+  std::vector<std::unique_ptr<Block[]>> chunks_;
+  std::size_t cells_used_ = 0;
+  Block* pending_ = nullptr;  // Of the translation in progress.
+  Block kept_;                // Copy of a current block whose cell went away.
+  std::vector<std::uint64_t> new_code_pages_;
+  bool leaving_ = false;      // We are leaving generated code ourselves.
+};
+
+}  // namespace ftvm::unicorn

@@ -1,0 +1,51 @@
+// The portable engine: libunicorn's public API and nothing else. CPU state is copied out and in
+// (uc_context), a block hook counts and is the only place that stops, and stores into code are seen
+// because each 2 MiB granule that holds code has a hook that never fires but keeps its stores on the
+// checked path.
+//
+// Known gap: a REP instruction that overwrites itself is counted once too often; the accelerated
+// engine is exact there.
+#pragma once
+
+#include <memory>
+
+#include "emulator/unicorn/unicorn_cpu.h"
+
+struct uc_tb;
+
+namespace ftvm::unicorn {
+
+class PortableCpu final : public UnicornCpu {
+ public:
+  PortableCpu(GuestMemory& memory, CpuBus& bus) : UnicornCpu(memory, bus) {}
+  ~PortableCpu() override;
+  Status create(const CpuOptions& options) { return open(options); }
+  [[nodiscard]] std::string engine_name() const override { return "portable"; }
+
+ private:
+  RawState pull() const override;
+  void push() override;
+  [[nodiscard]] std::uint64_t rflags() const override;
+  void limit_changed() override {}
+  void drop_translations(GuestPhys page) override;
+  void granule_added(std::uint64_t granule) override;
+  Status attach_engine() override;
+
+  Status calibrate();
+  void on_block(std::uint64_t pc, std::uint32_t size_bytes);
+  void on_translation(const uc_tb& block);
+  unsigned count_block(std::uint64_t pc, std::uint32_t size_bytes);
+  bool was_abandoned(std::uint64_t pc, std::uint32_t size_bytes);
+  bool step_was_abandoned(std::uint64_t pc);
+  void count(std::uint64_t pc, std::uint32_t size_bytes, unsigned instructions);
+
+  static void block_hook(uc_struct* uc, std::uint64_t pc, std::uint32_t size_bytes, void* user);
+  static void translation_hook(uc_struct* uc, uc_tb* block, uc_tb* previous, void* user);
+
+  uc_context* context_ = nullptr;
+  uc_context* scratch_ = nullptr;  // For drop_translations().
+  std::uint8_t* state_ = nullptr;  // Inside context_.
+  Block block_;
+};
+
+}  // namespace ftvm::unicorn

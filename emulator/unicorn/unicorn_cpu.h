@@ -1,0 +1,184 @@
+// What the two engines share: the library handle and its hooks, exact counting rules, single
+// stepping, exceptions, snapshots. An engine adds how it reaches the CPU state, how it counts blocks
+// and how it keeps translations fresh.
+//
+// Counting: a block is counted whole when it starts; what did not retire is taken back when an
+// exception or a store into running code ends it early. Every stop is at a block start, and blocks
+// too long for the rest of the way are stepped, so a run stops at exactly the tick it was asked for.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "emulator/cpu.h"
+#include "emulator/unicorn/decode.h"
+#include "emulator/unicorn/delivery.h"
+#include "emulator/unicorn/library_clock.h"
+#include "emulator/unicorn/page_walk.h"
+#include "emulator/unicorn/raw_state.h"
+
+// The library's handle, as its C header declares it; the header itself stays inside this folder.
+struct uc_struct;
+struct uc_context;
+
+namespace ftvm::unicorn {
+
+class UnicornCpu;
+
+/// Every call into the library happens inside one: it pins the library's clock and names the engine
+/// to the functions that stand in for the library's own (interpose.cc). Threading: per thread.
+class EngineScope {
+ public:
+  explicit EngineScope(UnicornCpu& cpu);
+  ~EngineScope();
+  EngineScope(const EngineScope&) = delete;
+  EngineScope& operator=(const EngineScope&) = delete;
+  /// The engine whose call is in progress on this thread, or null.
+  static UnicornCpu* current();
+
+ private:
+  LibraryClockScope clock_;
+  UnicornCpu* outer_;
+};
+
+/// A translated block as the counter sees it.
+struct Block {
+  std::uint64_t pc = 0;
+  std::uint32_t size_bytes = 0;
+  std::uint32_t instructions = 0;
+};
+
+class UnicornCpu : public Cpu {
+ public:
+  ~UnicornCpu() override;
+
+  [[nodiscard]] Tick tick() const final { return Tick{hot_.tick}; }
+  [[nodiscard]] std::uint64_t retired() const final { return hot_.tick - not_retired_; }
+  CpuStop run(Tick limit, bool stop_at_interrupt_window) final;
+  void lower_limit(Tick limit) final;
+  [[nodiscard]] bool halted() const final { return halted_; }
+  void idle_until(Tick to) final;
+  [[nodiscard]] bool accepts_interrupts() const final;
+  bool interrupt(std::uint8_t vector) final;
+  void flush() final;
+  void memory_written(GuestPhys address, std::size_t size_bytes) final;
+  [[nodiscard]] CpuRegisters registers() const final;
+  void set_registers(const CpuRegisters& registers) final;
+  void reset() final;
+  void visit_state(StateVisitor& v) final;
+  void visit_digest(StateVisitor& v) final;
+
+ protected:
+  UnicornCpu(GuestMemory& memory, CpuBus& bus);
+  /// Opens and calibrates. Errors: kUnsupported.
+  Status open(const CpuOptions& options);
+
+  /// Fresh view of the CPU state; push() makes edits through it count.
+  virtual RawState pull() const = 0;
+  virtual void push() = 0;
+  /// Full RFLAGS of the pulled state, lazy flags computed.
+  [[nodiscard]] virtual std::uint64_t rflags() const = 0;
+  /// The limit or the window watch changed.
+  virtual void limit_changed() = 0;
+  /// Translations of this page are stale. Precondition: the page held code.
+  virtual void drop_translations(GuestPhys page) = 0;
+  /// A 2 MiB granule of RAM holds code for the first time, or again after a load.
+  virtual void granule_added(std::uint64_t granule) = 0;
+  virtual Status attach_engine() = 0;
+
+  /// To be called at each translation of a block at guest-physical pages; flushes the TLB when the
+  /// granule is new, on both engines alike, because that can be seen in Accessed bits.
+  void note_code_page(GuestPhys page);
+  void translation_made() { ++translations_; }
+
+  void account_exception(std::uint32_t vector);
+  void account_invalid_opcode();
+  /// The current block was given up before the instruction at `rip`, which will run again.
+  void take_back_from(std::uint64_t rip);
+  void forget_block();
+  void stop_engine();
+  unsigned index_in_block(std::uint64_t rip);
+  [[nodiscard]] Tick access_tick();
+  [[nodiscard]] Bytes code_at(std::uint64_t pc, std::size_t size_bytes) const;
+  [[nodiscard]] CodeSize code_size() const;
+
+  /// Touched by generated code and by the block hook; `limit` is 0 while each block must ask.
+  struct Hot {
+    std::uint64_t tick = 0;
+    std::uint64_t limit = 0;
+    Block* current = nullptr;
+  };
+  /// One single step in progress.
+  struct Step {
+    bool active = false;
+    bool counted = false;      // The stepped block has been counted.
+    bool interrupted = false;  // An exception came instead.
+    std::uint64_t rip = 0;
+    std::uint64_t rcx = 0;
+    bool was_inhibited = false;
+    bool casts_shadow = false;
+    std::optional<RepString> rep;
+  };
+
+  GuestMemory& memory_;
+  CpuBus& bus_;
+  mutable PageWalker walker_;
+  mutable Decoder decoder_;
+  uc_struct* uc_ = nullptr;
+  Hot hot_;
+  Block nothing_;  // What hot_.current points at between blocks.
+  Step step_;
+  std::uint64_t limit_ = 0;
+  bool window_ = false;      // Stop when interrupts are accepted.
+  bool stopping_ = false;    // We asked the library to stop; otherwise a return means HLT.
+  bool need_step_ = false;   // The next block is too long for what is left.
+  std::uint64_t engine_ns_ = 0;
+  /// One byte a page: 1 holds translations, or once did (the portable engine cannot tell).
+  std::vector<std::uint8_t> code_pages_;
+
+ private:
+  friend struct Hooks;
+  friend class EngineScope;
+  void start(bool step);
+  void begin_step(RawState state);
+  void end_step();
+  void finish_rep(RawState state);
+  void after_return(std::uint64_t tick_before, bool shadow_before);
+  bool is_split_fetch(RawState state, std::uint32_t vector);
+  std::uint64_t software_interrupt_rip(RawState state);
+  void deliver_event(RawState state, const Event& event);
+  void enter_syscall();
+  bool enter_sysenter();
+  std::uint32_t port_in(std::uint16_t port, unsigned size_bytes);
+  void port_out(std::uint16_t port, unsigned size_bytes, std::uint32_t value);
+  void visit_raw(StateVisitor& v);
+  void visit_granules(StateVisitor& v);
+  Status add_hooks();
+
+  struct IndexEntry {
+    std::uint64_t cr3 = 0, pc = 0, rip = 0;
+    std::uint32_t size_bytes = 0, index = 0;
+  };
+  static constexpr std::size_t kIndexEntries = 1024;
+  std::vector<IndexEntry> index_cache_;
+  std::uint64_t index_cache_translations_ = 0;
+  std::uint64_t translations_ = 0;
+
+  std::uint64_t not_retired_ = 0;  // Ticks that were idle or deliveries.
+  bool halted_ = false;
+  bool shadow_ = false;            // A stepped STI or MOV SS holds interrupts off.
+  bool shutdown_ = false;
+  Bytes pristine_;                 // State bytes of a fresh engine.
+  Bytes granules_;                 // One byte a 2 MiB granule: 1 holds code. Part of snapshots.
+};
+
+/// Checks library version and layout. Errors: kUnsupported with what was found.
+Status check_library_version();
+
+Result<std::unique_ptr<Cpu>> make_portable(const CpuOptions&, GuestMemory&, CpuBus&);
+/// Errors: kUnsupported when a symbol does not resolve to ours or calibration disagrees.
+Result<std::unique_ptr<Cpu>> make_accelerated(const CpuOptions&, GuestMemory&, CpuBus&);
+
+}  // namespace ftvm::unicorn
