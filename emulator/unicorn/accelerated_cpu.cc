@@ -118,13 +118,12 @@ void AcceleratedCpu::reach_limit(Block* block) {
   hot_.tick = before;
   forget_block();
   stop_engine();
-  leaving_ = true;
   leave_generated_code(uc_);
 }
 
 void AcceleratedCpu::block_abandoned() {
-  if (std::exchange(leaving_, false)) return;
-  // A store hit code of the running block, which starts anew at that store.
+  // A store hit code of the running block, which starts anew at that store. (When we leave
+  // generated code ourselves there is no current block, and nothing to take back.)
   const std::uint64_t rip = pull().rip();
   const bool ours = hot_.current != &nothing_;
   take_back_from(rip);

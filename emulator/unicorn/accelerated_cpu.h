@@ -62,7 +62,6 @@ class AcceleratedCpu final : public UnicornCpu {
   Block* pending_ = nullptr;  // Of the translation in progress.
   Block kept_;                // Copy of a current block whose cell went away.
   std::vector<std::uint64_t> new_code_pages_;
-  bool leaving_ = false;      // We are leaving generated code ourselves.
 };
 
 }  // namespace ftvm::unicorn

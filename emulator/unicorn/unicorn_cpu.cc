@@ -43,8 +43,8 @@ UnicornCpu::UnicornCpu(GuestMemory& memory, CpuBus& bus)
     : memory_(memory),
       bus_(bus),
       walker_(memory, [this](GuestPhys at, std::size_t size) { memory_written(at, size); }),
-      index_cache_(kIndexEntries),
       code_pages_(memory.size_bytes() / kPageBytes),
+      index_cache_(kIndexEntries),
       granules_(memory.size_bytes() / kGranuleBytes) {
   hot_.current = &nothing_;
 }
