@@ -99,4 +99,7 @@ struct CpuOptions {
 /// the accelerated engine is asked for and cannot be had.
 Result<std::unique_ptr<Cpu>> make_cpu(CpuOptions options, GuestMemory& memory, CpuBus& bus);
 
+/// Version of libunicorn, "2.1.4".
+std::string library_version();
+
 }  // namespace ftvm

@@ -63,6 +63,7 @@ class Machine final : public CpuBus, public MachinePort, public StateProbe {
   Result<RunResult> run(World& world);
 
   [[nodiscard]] Cpu& cpu() { return *cpu_; }
+  [[nodiscard]] const Cpu& cpu() const { return *cpu_; }
   [[nodiscard]] GuestMemory& memory() { return memory_; }
   [[nodiscard]] const GuestClock& clock() const { return clock_; }
   [[nodiscard]] Now now() const;

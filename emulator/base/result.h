@@ -104,9 +104,12 @@ using Status = Result<void>;
 
 /// Value of a Result, or return its error from the enclosing function. A statement expression,
 /// because C++20 has no other way to return from inside an expression; g++ and clang both have it.
-#define FTVM_TRY(expression)                                           \
-  __extension__({                                                      \
-    auto ftvm_try_result = (expression);                               \
-    if (!ftvm_try_result) return std::move(ftvm_try_result).error();   \
-    *std::move(ftvm_try_result);                                       \
+#define FTVM_TRY(expression) FTVM_TRY_NAMED_(expression, __COUNTER__)
+// Each use names its result anew, so that uses can nest.
+#define FTVM_TRY_NAMED_(expression, number) FTVM_TRY_AS_(expression, number)
+#define FTVM_TRY_AS_(expression, number)                                              \
+  __extension__({                                                                     \
+    auto ftvm_try_result_##number = (expression);                                     \
+    if (!ftvm_try_result_##number) return std::move(ftvm_try_result_##number).error(); \
+    *std::move(ftvm_try_result_##number);                                             \
   })

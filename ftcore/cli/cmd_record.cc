@@ -1,0 +1,52 @@
+// ftvm record: a machine on its own whose every input is written to a journal.
+#include <cstdio>
+
+#include "ftcore/cli/command.h"
+#include "ftcore/cli/guest_machine.h"
+#include "ftcore/cli/live_run.h"
+#include "ftcore/cli/run_id.h"
+#include "replay/journal_writer.h"
+#include "replay/recording_world.h"
+
+namespace ftvm::cli {
+namespace {
+
+Result<int> run(Options& options) {
+  if (options.journal.empty()) return Error(ErrorCode::kUsage, "no --journal FILE given");
+  const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
+  const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
+  const auto journal = FTVM_TRY(replay::JournalWriter::create(
+      {.path = options.journal, .overwrite = options.overwrite},
+      {.identity = guest->identity(), .run_id = random_run_id()}));
+  devices::host::LiveWorld* stoppable = nullptr;
+  const auto console = FTVM_TRY(make_console(options.console.empty() ? "stdio" : options.console, [&] {
+    if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
+  }));
+  devices::host::LiveWorld live({.clock = live_clock(clock)}, *console);
+  stoppable = &live;
+  replay::RecordingWorld world(live, *journal,
+                               {.digest_every_lines = guest->identity().digest_every_lines});
+  const StopOnSignal signals(live);
+  const RunResult result = FTVM_TRY(guest->machine().run(world));
+  const Status ended = journal->end();
+  print_end(result, guest->machine(), false);
+  if (world.error()) {
+    Error error = *world.error();
+    return error.context("the guest stopped at tick " + std::to_string(result.at.value) +
+                         " because its journal could not grow; it is whole up to there. "
+                         "Make room or use another --journal");
+  }
+  FTVM_TRY(ended);
+  return exit_code_of(result);
+}
+
+}  // namespace
+
+const Command kRecordCommand{
+    .name = "record",
+    .summary = "Run a machine and record it to a journal",
+    .add_options = nullptr,
+    .run = run,
+    .footer = "Example: ftvm record --journal boot.ftj --kernel vmlinuz --initramfs initramfs.cpio.gz"};
+
+}  // namespace ftvm::cli

@@ -1,0 +1,90 @@
+// ftvm replay: a journal again, bit for bit, as fast as it goes.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+#include "emulator/base/prng.h"
+#include "ftcore/cli/command.h"
+#include "ftcore/cli/guest_machine.h"
+#include "ftcore/cli/live_run.h"
+#include "replay/journal_reader.h"
+#include "replay/replaying_world.h"
+
+namespace ftvm::cli {
+namespace {
+
+std::string journal_path;
+bool show_console = false;
+std::uint64_t slice_seed = 0;
+
+/// Cuts a replay into random pieces, to show that the result does not depend on them.
+class SlicedWorld final : public World {
+ public:
+  SlicedWorld(World& inner, std::uint64_t seed) : inner_(inner), prng_(seed) {}
+  Tick horizon(Tick now) override {
+    constexpr std::uint64_t kSliceTicksMax = 200'000;
+    return std::min(inner_.horizon(now), now.plus(1 + prng_.below(kSliceTicksMax)));
+  }
+  std::vector<Input> take_inputs(Tick now, GuestTime time, InputRoom room) override {
+    return inner_.take_inputs(now, time, room);
+  }
+  Tick wait(Tick now, GuestTime time, Tick due) override { return inner_.wait(now, time, due); }
+  void grid_line(Tick now, std::uint64_t line, StateProbe& probe) override {
+    inner_.grid_line(now, line, probe);
+  }
+  void emit(Output output) override { inner_.emit(std::move(output)); }
+  bool should_end(Tick now, EndReason* reason) override { return inner_.should_end(now, reason); }
+  void end(Tick now, EndReason reason, const Digest& state) override { inner_.end(now, reason, state); }
+
+ private:
+  World& inner_;
+  Prng prng_;
+};
+
+void add_options(CLI::App& app, Options&) {
+  app.add_option("JOURNAL", journal_path, "Journal to replay")->required();
+  app.add_flag("--show-console", show_console, "Print what the guest printed");
+  app.add_option("--slice-seed", slice_seed, "Cut the run into random slices (0: do not)");
+}
+
+int report(const RunResult& result, const Machine& machine, const replay::ReplayingWorld& world,
+           const replay::JournalTail& tail) {
+  std::printf("replayed %llu instructions, %llu ticks, records 1..%llu; state %s\n",
+              static_cast<unsigned long long>(machine.cpu().retired()),
+              static_cast<unsigned long long>(result.at.value),
+              static_cast<unsigned long long>(world.done_seq().value), result.state.hex().c_str());
+  if (tail.kind != replay::TailKind::kComplete) std::printf("journal: %s\n", tail.text().c_str());
+  if (!world.divergence()) return kExitOk;
+  std::printf("diverged: %s\n", world.divergence()->text().c_str());
+  return kExitDiverged;
+}
+
+Result<int> run(Options& options) {
+  const auto reader = FTVM_TRY(replay::JournalReader::open(journal_path));
+  const auto guest = FTVM_TRY(GuestMachine::create_for(reader->header().identity, options.machine));
+  replay::ReplayingWorld world(
+      *reader, {.last_seq = reader->header().start_seq,
+                .start = reader->header().start,
+                .digest_every_lines = reader->header().identity.digest_every_lines,
+                .on_output = [](const Output& output) {
+                  if (!show_console || output.endpoint != Endpoint::kConsole) return;
+                  std::fwrite(output.bytes.data(), 1, output.bytes.size(), stdout);
+                }});
+  SlicedWorld sliced(world, slice_seed);
+  World& chosen = slice_seed != 0 ? static_cast<World&>(sliced) : world;
+  const RunResult result = FTVM_TRY(guest->machine().run(chosen));
+  if (!world.source_status()) return world.source_status().error();
+  return report(result, guest->machine(), world, reader->tail());
+}
+
+}  // namespace
+
+const Command kReplayCommand{
+    .name = "replay",
+    .summary = "Replay a journal bit for bit and compare all it says",
+    .add_options = add_options,
+    .run = run,
+    .footer = "Example: ftvm replay boot.ftj --kernel vmlinuz --initramfs initramfs.cpio.gz\n"
+              "The images must be those of the recording; everything else comes from the journal."};
+
+}  // namespace ftvm::cli

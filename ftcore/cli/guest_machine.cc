@@ -1,0 +1,96 @@
+#include "ftcore/cli/guest_machine.h"
+
+#include <ctime>
+#include <utility>
+
+#include "emulator/base/digest.h"
+#include "emulator/base/file.h"
+#include "ftcore/cli/host_facts.h"
+#include "replay/identity.h"
+
+namespace ftvm::cli {
+namespace {
+
+constexpr std::size_t kImageBytesMax = std::size_t{2} << 30;
+constexpr std::int64_t kYear2000 = 946'684'800;
+
+Result<Bytes> read_image(const std::string& path, const char* option) {
+  if (path.empty()) {
+    return Error(ErrorCode::kUsage, std::string("no ") + option + " given (--" + option + " FILE)");
+  }
+  auto bytes = read_file(path, kImageBytesMax);
+  if (!bytes) return std::move(bytes).error().context(option);
+  return bytes;
+}
+
+Result<EngineKind> engine_kind(const std::string& name) {
+  if (name == "auto") return EngineKind::kAuto;
+  if (name == "accelerated") return EngineKind::kAccelerated;
+  if (name == "portable") return EngineKind::kPortable;
+  return Error(ErrorCode::kUsage, "--engine " + name + ": use auto, accelerated or portable");
+}
+
+}  // namespace
+
+Result<replay::ClockMode> clock_mode(const MachineOptions& options, replay::ClockMode by_default) {
+  if (options.clock.empty()) return by_default;
+  if (options.clock == "virtual") return replay::ClockMode::kVirtual;
+  if (options.clock == "host") return replay::ClockMode::kHost;
+  return Error(ErrorCode::kUsage, "--clock " + options.clock + ": use virtual or host");
+}
+
+Result<std::unique_ptr<GuestMachine>> GuestMachine::create(const MachineOptions& options,
+                                                           replay::ClockMode clock) {
+  std::unique_ptr<GuestMachine> guest(new GuestMachine);
+  boot::LinuxImage& image = guest->image_;
+  image.kernel = FTVM_TRY(read_image(options.kernel, "kernel"));
+  if (!options.initramfs.empty()) image.initramfs = FTVM_TRY(read_image(options.initramfs, "initramfs"));
+  image.command_line = options.command_line.empty() ? kDebianCommandLine : options.command_line;
+  if (!options.append.empty()) image.command_line += " " + options.append;
+  const std::uint64_t ram_bytes = options.ram_mib << 20;
+  FTVM_TRY(boot::check_linux(image, ram_bytes));
+
+  const std::int64_t now = clock == replay::ClockMode::kHost ? std::time(nullptr) : kYear2000;
+  const EngineKind engine = FTVM_TRY(engine_kind(options.engine));
+  guest->machine_ = FTVM_TRY(Machine::create(
+      {.ram_bytes = ram_bytes,
+       .cpu = {.engine = engine, .translation_buffer_bytes = options.translation_buffer_mib << 20},
+       .reboot_on_reset = !options.no_reboot}));
+  Machine& machine = *guest->machine_;
+  guest->board_ = std::make_unique<devices::Board>(
+      devices::BoardOptions{.boot_unix_s = options.rtc.value_or(now), .ram_bytes = ram_bytes}, machine);
+  FTVM_TRY(guest->board_->claim_ports(machine.bus()));
+  machine.attach(guest->board_->devices());
+
+  guest->identity_ = replay::MachineIdentity{
+      .ftvm_version = FTVM_VERSION,
+      .engine_version = engine_version(),
+      .ram_bytes = ram_bytes,
+      .board = guest->board_->describe() + (options.no_reboot ? "no-reboot\n" : ""),
+      .command_line = image.command_line,
+      .kernel = digest_of(image.kernel),
+      .initramfs = digest_of(image.initramfs),
+      .boot_unix_s = options.rtc.value_or(now),
+      .clock = clock,
+      .libm_probe = libm_probe(),
+      .digest_every_lines = options.digest_every};
+  const boot::LinuxImage& kept = image;
+  FTVM_TRY(machine.power_on(
+      [&kept](GuestMemory& memory, Cpu& cpu) { return boot::load_linux(kept, memory, cpu); }));
+  return guest;
+}
+
+Result<std::unique_ptr<GuestMachine>> GuestMachine::create_for(const replay::MachineIdentity& identity,
+                                                               MachineOptions options) {
+  options.ram_mib = identity.ram_bytes >> 20;
+  options.command_line = identity.command_line;
+  options.append.clear();
+  options.rtc = identity.boot_unix_s;
+  options.digest_every = identity.digest_every_lines;
+  options.no_reboot = identity.board.ends_with("no-reboot\n");
+  auto guest = FTVM_TRY(create(options, identity.clock));
+  FTVM_TRY(replay::check_identity(identity, guest->identity()));
+  return guest;
+}
+
+}  // namespace ftvm::cli

@@ -1,0 +1,84 @@
+#include "ftcore/cli/live_run.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+
+#include "devices/host/null_console.h"
+#include "devices/host/socket_console.h"
+#include "devices/host/stdio_console.h"
+#include "ftcore/cli/command.h"
+
+namespace ftvm::cli {
+namespace {
+
+using devices::host::ConsoleEndpoint;
+using devices::host::LiveWorld;
+
+std::atomic<LiveWorld*> world_of_signals{nullptr};
+
+void on_stop_signal(int signal) {
+  LiveWorld* world = world_of_signals.load();
+  if (world == nullptr || world->stop_requested()) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+    return;
+  }
+  world->request_stop(EndReason::kStopped);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ConsoleEndpoint>> make_console(const std::string& text,
+                                                      std::function<void()> quit) {
+  if (text == "none") return std::unique_ptr<ConsoleEndpoint>(new devices::host::NullConsole);
+  if (text == "stdio") {
+    return std::unique_ptr<ConsoleEndpoint>(new devices::host::StdioConsole({.on_quit = std::move(quit)}));
+  }
+  auto address = devices::host::parse_socket_address(text);
+  if (!address) return std::move(address).error().context("--console");
+  auto console = devices::host::SocketConsole::create({.address = *address});
+  if (!console) return std::move(console).error().context("--console");
+  return std::unique_ptr<ConsoleEndpoint>(std::move(*console));
+}
+
+StopOnSignal::StopOnSignal(LiveWorld& world) {
+  world_of_signals.store(&world);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action {};
+    action.sa_handler = on_stop_signal;
+    sigaction(signal, &action, nullptr);
+  }
+}
+
+StopOnSignal::~StopOnSignal() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
+  world_of_signals.store(nullptr);
+}
+
+void print_end(const RunResult& result, const Machine& machine, bool always) {
+  if (!always && isatty(2) == 0) return;
+  std::fprintf(stderr, "ended: %s at tick %llu (%llu instructions), state %s\n",
+               std::string(end_reason_name(result.reason)).c_str(),
+               static_cast<unsigned long long>(result.at.value),
+               static_cast<unsigned long long>(machine.cpu().retired()), result.state.hex().c_str());
+}
+
+int exit_code_of(const RunResult& result) {
+  switch (result.reason) {
+    case EndReason::kDebugExit:
+      return static_cast<int>(result.exit_code & 0xff);
+    case EndReason::kDiskFull:
+      return kExitNoSpace;
+    case EndReason::kDiverged:
+      return kExitDiverged;
+    case EndReason::kHalted:
+      return kExitHalted;
+    default:
+      return kExitOk;
+  }
+}
+
+}  // namespace ftvm::cli

@@ -1,0 +1,44 @@
+// What every command that runs a live machine shares: the console the user asked for, signals that
+// end a run cleanly, the last line about how it ended.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "devices/host/console_endpoint.h"
+#include "devices/host/live_world.h"
+#include "emulator/base/result.h"
+#include "emulator/machine.h"
+#include "replay/record.h"
+
+namespace ftvm::cli {
+
+/// Makes the endpoint of "stdio", "none", "tcp:H:P", "unix:P". `quit` is what Ctrl-A x does.
+/// Errors: kUsage, kIo with the address.
+Result<std::unique_ptr<devices::host::ConsoleEndpoint>> make_console(const std::string& text,
+                                                                     std::function<void()> quit);
+
+[[nodiscard]] constexpr devices::host::LiveWorld::Clock live_clock(replay::ClockMode mode) {
+  return mode == replay::ClockMode::kHost ? devices::host::LiveWorld::Clock::kHost
+                                          : devices::host::LiveWorld::Clock::kVirtual;
+}
+
+/// While it lives, SIGINT and SIGTERM ask the world to stop; a second one kills the process.
+/// One at a time.
+class StopOnSignal {
+ public:
+  explicit StopOnSignal(devices::host::LiveWorld& world);
+  ~StopOnSignal();
+  StopOnSignal(const StopOnSignal&) = delete;
+  StopOnSignal& operator=(const StopOnSignal&) = delete;
+};
+
+/// "ended: power_off at tick 123 (120 instructions), state 0123..." on standard error when that is a
+/// terminal or `always`.
+void print_end(const RunResult& result, const Machine& machine, bool always);
+
+/// Exit code of a run: a debug exit passes the guest's code on.
+int exit_code_of(const RunResult& result);
+
+}  // namespace ftvm::cli
