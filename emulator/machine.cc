@@ -16,6 +16,7 @@ constexpr std::uint8_t kResetRequested = 1, kEndRequested = 2;
 }  // namespace
 
 Result<std::unique_ptr<Machine>> Machine::create(Options options) {
+  FTVM_ASSERT(options.grid_ticks > 0);
   GuestMemory memory = FTVM_TRY(GuestMemory::create(options.ram_bytes));
   std::unique_ptr<Machine> machine(new Machine(options, std::move(memory)));
   machine->cpu_ = FTVM_TRY(make_cpu(options.cpu, machine->memory_, *machine));
@@ -82,7 +83,7 @@ Status Machine::arrive(World& world) {
 }
 
 void Machine::cross_grid(World& world) {
-  const std::uint64_t line = cpu_->tick().value / kGridTicks;
+  const std::uint64_t line = cpu_->tick().value / options_.grid_ticks;
   if (line == grid_done_) return;
   grid_done_ = line;
   cpu_->flush();
@@ -160,7 +161,8 @@ Status Machine::step(World& world) {
 
 Status Machine::run_cpu(Tick horizon) {
   const Tick tick = cpu_->tick();
-  const Tick grid{(tick.value / kGridTicks + 1) * kGridTicks};
+  const std::uint64_t spacing = options_.grid_ticks;
+  const Tick grid{(tick.value / spacing + 1) * spacing};
   const bool pending = devices_.interrupts->intr();
   Tick limit = std::min({horizon, grid, next_due()});
   if (pending && intr_hold_ > tick) limit = std::min(limit, intr_hold_);

@@ -44,6 +44,9 @@ class Machine final : public CpuBus, public MachinePort, public StateProbe {
   struct Options {
     std::uint64_t ram_bytes = 256ull << 20;
     CpuOptions cpu;
+    /// Distance of grid lines. Part of what decides bytes: every replica has the same, which is
+    /// kGridTicks everywhere but in tests of short guests. Range: > 0.
+    std::uint64_t grid_ticks = kGridTicks;
     /// A guest reset boots again (true) or ends the run with EndReason::kReset.
     bool reboot_on_reset = true;
   };

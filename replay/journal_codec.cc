@@ -207,7 +207,7 @@ Result<JournalEnd> decode_end(ByteView payload) {
   FTVM_TRY(check_range("length of the end frame", payload.size(), kJournalEndBytes,
                        kJournalEndBytes));
   const std::uint8_t* from = payload.data();
-  return JournalEnd{{load_le<std::uint64_t>(from)},
+  return JournalEnd{load_le<std::uint64_t>(from),
                     {load_le<std::uint64_t>(from + 8)},
                     {load_le<std::uint64_t>(from + 16)},
                     {{load_le<std::uint64_t>(from + 24), load_le<std::uint64_t>(from + 32)}}};

@@ -22,6 +22,10 @@ constexpr std::uint64_t kPsPerNs = 1000;
 constexpr std::uint64_t kSampleNsMin = 1'000'000;
 /// A rate this much off (as a fraction) is corrected even while the error is small.
 constexpr std::uint64_t kRateTolerance = 4;
+/// A guest this many times as fast as measured is noticed at once; one that seems slower is
+/// believed only in steps of this.
+constexpr std::uint64_t kSpeedUp = 2;
+constexpr std::uint64_t kSlowDownMax = 2;
 /// Observations of a peer older than one or two of these are forgotten, or the drift between two
 /// hosts' clocks would add up.
 constexpr std::uint64_t kPeerWindowNs = 10 * kNsPerSecond;
@@ -75,7 +79,7 @@ void ClockDiscipline::anchor(HostTime host, GuestTime guest) {
 void ClockDiscipline::observe_peer(HostTime host, GuestTime guest) {
   if (synced_) return;
   const std::int64_t offset_ns = difference(guest.ns, host.ns);
-  if (peer_window_ns_ && host.ns - peer_window_start_.ns >= kPeerWindowNs) {
+  if (peer_window_ns_ && host.ns >= peer_window_start_.ns + kPeerWindowNs) {
     peer_before_ns_ = std::exchange(peer_window_ns_, std::nullopt);
   }
   if (!peer_window_ns_) {
@@ -96,14 +100,20 @@ std::optional<ClockSync> ClockDiscipline::steer(HostTime host, Tick now, GuestTi
   const GuestTime target = behind ? time.plus_ns(magnitude(error_ns)) : time;
 
   if (behind && magnitude(error_ns) > options_.step_error_ns) {
-    // A stall of the host, a pause or an outage: what was measured meanwhile is not a speed.
+    // A stall of the host, a pause or an outage, which the median keeps out of the rate; or a guest
+    // so slow that a slice takes that long, and then this is its speed.
     measure(host, now);
-    busy_ns_ = busy_ticks_ = 0;
+    close_sample();
     ++counters_.steps;
     return sync(host, target, measured_ps_per_tick());
   }
   measure(host, now);
   if (!synced_) return sync(host, time, measured_ps_per_tick());
+  const std::int64_t ahead_ns = std::min(error_ns, std::int64_t{0});
+  const std::int64_t ahead_then_ns = std::min(error_then_ns_, std::int64_t{0});
+  if (magnitude(ahead_ns) > magnitude(ahead_then_ns) + options_.early_error_ns && sped_up()) {
+    return slew(host, time, error_ns);
+  }
   const std::uint64_t since_ns = host.ns - looked_.ns;
   const bool worth_it =
       since_ns >= options_.sync_interval_ns || magnitude(error_ns) > options_.early_error_ns;
@@ -124,9 +134,25 @@ std::optional<ClockSync> ClockDiscipline::steer(HostTime host, Tick now, GuestTi
     looked_ = host;
     return std::nullopt;
   }
-  const ClockSync slew = sync(host, time, ps_per_tick);
+  return slew(host, time, error_ns);
+}
+
+ClockSync ClockDiscipline::slew(HostTime host, GuestTime time, std::int64_t error_ns) {
+  const ClockSync result = sync(host, time, slewing_ps_per_tick(error_ns));
   error_then_ns_ = error_ns;
-  return slew;
+  return result;
+}
+
+/// A guest that runs ahead can not be set back, so a speed far above the measured one counts at
+/// once, however short the look at it was.
+bool ClockDiscipline::sped_up() {
+  if (busy_ticks_ == 0) return false;
+  const std::uint64_t ps_per_tick = clamp_rate(Wide{busy_ns_} * kPsPerNs / busy_ticks_);
+  if (ps_per_tick >= measured_ps_per_tick() / kSpeedUp) return false;
+  samples_ps_[0] = ps_per_tick;
+  sample_count_ = 1;
+  busy_ns_ = busy_ticks_ = 0;
+  return true;
 }
 
 void ClockDiscipline::slept(const Sleep& sleep) {
@@ -163,6 +189,10 @@ Tick ClockDiscipline::tick_at(const Idle& idle, HostTime host, Tick limit) const
   return {idle.now.value + static_cast<std::uint64_t>(ticks)};
 }
 
+std::uint64_t ClockDiscipline::slice_ticks(std::uint64_t max) const {
+  return std::clamp<std::uint64_t>(options_.sync_interval_ns * kPsPerNs / ps_per_tick_, 1, max);
+}
+
 std::int64_t ClockDiscipline::error_at(HostTime host, GuestTime time) const {
   return difference(host.ns, time.ns) + target_ns_.value_or(0);
 }
@@ -183,7 +213,11 @@ void ClockDiscipline::measure(HostTime host, Tick now) {
 
 void ClockDiscipline::close_sample() {
   if (busy_ns_ < kSampleNsMin || busy_ticks_ == 0) return;
-  samples_ps_[sample_count_ % kSamples] = clamp_rate(Wide{busy_ns_} * kPsPerNs / busy_ticks_);
+  // Slower by more than this at once is a stall more likely than a speed; if it is one after all,
+  // the next samples will say so.
+  const Wide ceiling = Wide{measured_ps_per_tick()} * kSlowDownMax;
+  const Wide ps_per_tick = std::min(Wide{busy_ns_} * kPsPerNs / busy_ticks_, ceiling);
+  samples_ps_[sample_count_ % kSamples] = clamp_rate(ps_per_tick);
   ++sample_count_;
   busy_ns_ = busy_ticks_ = 0;
 }

@@ -98,6 +98,10 @@ class ClockDiscipline {
   [[nodiscard]] HostTime host_at(const Idle& idle, Tick tick) const;
   [[nodiscard]] Tick tick_at(const Idle& idle, HostTime host, Tick limit) const;
 
+  /// How far a guest may run before the next steer(): one sync interval of guest time, so that a
+  /// rate that has become wrong leads it astray by not much more. Range: 1 to `max`.
+  [[nodiscard]] std::uint64_t slice_ticks(std::uint64_t max) const;
+
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
  private:
@@ -106,8 +110,10 @@ class ClockDiscipline {
   [[nodiscard]] std::int64_t error_at(HostTime host, GuestTime time) const;
   void measure(HostTime host, Tick now);
   void close_sample();
+  bool sped_up();
   [[nodiscard]] std::uint64_t measured_ps_per_tick() const;
   [[nodiscard]] std::uint64_t slewing_ps_per_tick(std::int64_t error_ns) const;
+  ClockSync slew(HostTime host, GuestTime time, std::int64_t error_ns);
   ClockSync sync(HostTime host, GuestTime base, std::uint64_t ps_per_tick);
 
   Options options_;

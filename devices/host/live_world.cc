@@ -42,7 +42,9 @@ LiveWorld::~LiveWorld() {
 
 Tick LiveWorld::horizon(Tick now) {
   // Slices end at fixed ticks whatever came between: a restored run asks at the same places.
-  return now.plus(options_.slice_ticks - now.value % options_.slice_ticks);
+  std::uint64_t slice_ticks = options_.slice_ticks;
+  if (options_.clock == Clock::kHost) slice_ticks = discipline_.slice_ticks(slice_ticks);
+  return now.plus(slice_ticks - now.value % slice_ticks);
 }
 
 std::vector<Input> LiveWorld::take_inputs(Tick now, GuestTime time, InputRoom room) {

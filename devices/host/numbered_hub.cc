@@ -63,10 +63,6 @@ void NumberedHub::sent(Connection id, std::size_t size) {
   if (size > 0) client.progress = true;
 }
 
-bool NumberedHub::closing(Connection id) const {
-  return clients_.at(id).closing;
-}
-
 void NumberedHub::handle(Connection id, Client& client, const ConsoleHello& hello) {
   if (client.greeted) return bye(client, ConsoleBye::Why::kProtocol, "a second hello");
   if (!hello.pair.empty() && hello.pair != options_.pair) {

@@ -70,6 +70,12 @@ void handle_signals() {
 
 }  // namespace
 
+void TerminalMode::restore_now() {
+  const int errno_before = errno;
+  restore_terminal();
+  errno = errno_before;
+}
+
 TerminalMode::TerminalMode(int fd) {
   FTVM_ASSERT(raw_fd.load() < 0);
   if (::isatty(fd) == 0 || !in_foreground(fd)) return;

@@ -17,6 +17,10 @@ class TerminalMode {
   TerminalMode(const TerminalMode&) = delete;
   TerminalMode& operator=(const TerminalMode&) = delete;
 
+  /// Gives the terminal back at once, for a signal handler that is about to end the process.
+  /// Threading: async-signal-safe.
+  static void restore_now();
+
   /// True when the terminal was switched.
   [[nodiscard]] bool raw() const { return raw_; }
 

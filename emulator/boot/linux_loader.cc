@@ -2,15 +2,15 @@
 
 #include <cstring>
 
+#include "emulator/boot/long_mode.h"
+
 namespace ftvm::boot {
 namespace {
 
 // Where things go. All below 1 MiB but the kernel and the initramfs.
-constexpr std::uint64_t kGdtAt = 0x1000;
 constexpr std::uint64_t kStackTop = 0x9000;
 constexpr std::uint64_t kZeroPageAt = 0x10000;
 constexpr std::uint64_t kCommandLineAt = 0x20000;
-constexpr std::uint64_t kPageTablesAt = 0x30000;
 constexpr std::uint64_t kLowRamEnd = 0x9fc00;
 constexpr std::uint64_t kHighRamBegin = 0x100000;
 constexpr std::uint64_t kKernelAt = 0x1000000;
@@ -89,36 +89,6 @@ void put_zero_page(const LinuxImage& image, const Layout& layout, GuestMemory& m
   put_e820(zero_page, kHighRamBegin, memory.size_bytes(), kTypeRam);
 }
 
-void put_page_tables(GuestMemory& memory) {
-  constexpr std::uint64_t kPresentWritable = 3, kLarge = 0x80, kGiBs = 4;
-  std::uint8_t* tables = memory.data() + kPageTablesAt;
-  store_le(tables, (kPageTablesAt + kPageBytes) | kPresentWritable);
-  for (std::uint64_t i = 0; i < kGiBs; ++i) {
-    const std::uint64_t directory = kPageTablesAt + (2 + i) * kPageBytes;
-    store_le(tables + kPageBytes + 8 * i, directory | kPresentWritable);
-    for (std::uint64_t j = 0; j < 512; ++j) {
-      store_le(memory.data() + directory + 8 * j, ((i * 512 + j) << 21) | kLarge | kPresentWritable);
-    }
-  }
-}
-
-CpuRegisters entry_registers() {
-  constexpr std::uint32_t kCodeAttributes = 0x00af9b00, kDataAttributes = 0x00cf9300;
-  CpuRegisters r;
-  r.cr0 = 0x8000'0033;  // PG, NE, ET, MP, PE
-  r.cr3 = kPageTablesAt;
-  r.cr4 = 0x220;        // OSFXSR, PAE
-  r.efer = 0x500;       // LMA, LME
-  r.segment.fill(SegmentRegister{0x18, 0, 0xffff'ffff, kDataAttributes});
-  r.segment[1] = SegmentRegister{0x10, 0, 0xffff'ffff, kCodeAttributes};
-  r.gdt = SegmentRegister{0, kGdtAt, 0x1f, 0};
-  r.tr = SegmentRegister{0, 0, 0xffff, 0x8b00};
-  r.gpr[6] = kZeroPageAt;  // RSI
-  r.gpr[4] = kStackTop;    // RSP
-  r.rip = kKernelAt + kEntry64;
-  return r;
-}
-
 }  // namespace
 
 Status check_linux(const LinuxImage& image, std::uint64_t ram_bytes) {
@@ -133,11 +103,7 @@ Status load_linux(const LinuxImage& image, GuestMemory& memory, Cpu& cpu) {
   std::memcpy(memory.data() + layout.initramfs_at, image.initramfs.data(), image.initramfs.size());
   std::memcpy(memory.data() + kCommandLineAt, image.command_line.c_str(), image.command_line.size() + 1);
   put_zero_page(image, layout, memory);
-  put_page_tables(memory);
-  store_le<std::uint64_t>(memory.data() + kGdtAt + 0x10, 0x00af'9b00'0000'ffff);
-  store_le<std::uint64_t>(memory.data() + kGdtAt + 0x18, 0x00cf'9300'0000'ffff);
-  cpu.memory_written(GuestPhys{0}, memory.size_bytes());
-  cpu.set_registers(entry_registers());
+  enter_long_mode({.rip = kKernelAt + kEntry64, .rsp = kStackTop, .rsi = kZeroPageAt}, memory, cpu);
   return {};
 }
 

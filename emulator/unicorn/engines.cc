@@ -1,6 +1,8 @@
 // Choosing an engine.
 #include "emulator/unicorn/unicorn_cpu.h"
 
+#include <unicorn/unicorn.h>
+
 #include "emulator/base/diag.h"
 
 namespace ftvm {
@@ -11,6 +13,12 @@ Result<std::unique_ptr<Cpu>> make_cpu(CpuOptions options, GuestMemory& memory, C
   if (accelerated || options.engine == EngineKind::kAccelerated) return accelerated;
   FTVM_DIAG(kInfo, "engine.portable").kv("why", accelerated.error().message());
   return unicorn::make_portable(options, memory, bus);
+}
+
+std::string library_version() {
+  const unsigned version = uc_version(nullptr, nullptr);
+  return std::to_string(version >> 24) + "." + std::to_string((version >> 16) & 0xff) + "." +
+         std::to_string((version >> 8) & 0xff);
 }
 
 }  // namespace ftvm

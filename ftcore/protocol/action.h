@@ -20,7 +20,8 @@ enum class SlotAnswer : std::uint8_t { kOpened, kTaken, kUnreachable };
 /// Of a test-and-set. kUnknown: the storage said nothing; the same question may be asked again.
 enum class ArbiterAnswer : std::uint8_t { kWon, kLost, kUnknown };
 
-/// Give a message to the channel. Errors: none; what can not be sent shows as a closed channel.
+/// Give a message to the channel. Errors: none; what can not be sent shows as a closed channel, and
+/// what has no peer any more is dropped.
 struct Send {
   enum class To : std::uint8_t {
     kPeer,    // The other side of the session. A Welcome makes its sender the peer.

@@ -28,7 +28,9 @@ void FailureDetector::on_channel(HostTime now) {
   channel_at_ = std::max(channel_at_, now);
 }
 
-void FailureDetector::on_heartbeat(HostTime now) { heartbeat_at_ = std::max(heartbeat_at_, now); }
+void FailureDetector::on_heartbeat(HostTime now) {
+  heartbeat_at_ = std::max(heartbeat_at_, now);
+}
 
 void FailureDetector::on_progress(Tick progress, HostTime now) {
   if (progress <= progress_) return;  // The two ways overtake each other.
@@ -53,9 +55,9 @@ Verdict FailureDetector::on_tick(HostTime now) {
   tick_at_ = now;
 
   const auto silent = [&](HostTime since) { return now.ns - since.ns >= options_.detection_ns; };
-  const ChannelSign channel = channel_closed_         ? ChannelSign::kClosed
+  const ChannelSign channel = channel_closed_       ? ChannelSign::kClosed
                               : silent(channel_at_) ? ChannelSign::kSilent
-                                                      : ChannelSign::kHeard;
+                                                    : ChannelSign::kHeard;
   const HeartbeatSign heartbeats =
       silent(heartbeat_at_) ? HeartbeatSign::kSilent : HeartbeatSign::kHeard;
   const Verdict verdict = decide(channel, heartbeats, progress_sign(now));
@@ -80,8 +82,7 @@ void FailureDetector::restart_windows(HostTime now) {
 
 ProgressSign FailureDetector::progress_sign(HostTime now) const {
   if (paused_ || !expected_) return ProgressSign::kExcused;
-  const bool stalled =
-      now.ns - progress_at_.ns >= options_.stall_factor * options_.detection_ns;
+  const bool stalled = now.ns - progress_at_.ns >= options_.stall_factor * options_.detection_ns;
   return stalled ? ProgressSign::kStalled : ProgressSign::kMoving;
 }
 

@@ -42,19 +42,33 @@ struct VerdictRow {
 };
 
 inline constexpr std::array<VerdictRow, 7> kVerdicts{{
-    {ChannelSign::kClosed, HeartbeatSign::kSilent, std::nullopt,
+    {ChannelSign::kClosed,
+     HeartbeatSign::kSilent,
+     std::nullopt,
      {PeerState::kLost, "channel closed and heartbeats silent"}},
-    {ChannelSign::kSilent, HeartbeatSign::kSilent, std::nullopt,
+    {ChannelSign::kSilent,
+     HeartbeatSign::kSilent,
+     std::nullopt,
      {PeerState::kLost, "channel and heartbeats silent"}},
-    {std::nullopt, HeartbeatSign::kHeard, ProgressSign::kStalled,
+    {std::nullopt,
+     HeartbeatSign::kHeard,
+     ProgressSign::kStalled,
      {PeerState::kLost, "wedged: heartbeats without progress"}},
-    {ChannelSign::kClosed, HeartbeatSign::kHeard, std::nullopt,
+    {ChannelSign::kClosed,
+     HeartbeatSign::kHeard,
+     std::nullopt,
      {PeerState::kSuspicious, "channel closed, heartbeats heard"}},
-    {ChannelSign::kSilent, HeartbeatSign::kHeard, std::nullopt,
+    {ChannelSign::kSilent,
+     HeartbeatSign::kHeard,
+     std::nullopt,
      {PeerState::kSuspicious, "channel silent, heartbeats heard"}},
-    {ChannelSign::kHeard, HeartbeatSign::kSilent, std::nullopt,
+    {ChannelSign::kHeard,
+     HeartbeatSign::kSilent,
+     std::nullopt,
      {PeerState::kSuspicious, "heartbeats silent, channel heard"}},
-    {ChannelSign::kHeard, HeartbeatSign::kHeard, std::nullopt,
+    {ChannelSign::kHeard,
+     HeartbeatSign::kHeard,
+     std::nullopt,
      {PeerState::kAlive, "channel and heartbeats heard"}},
 }};
 
@@ -112,10 +126,10 @@ class FailureDetector {
   bool channel_closed_ = false;
   bool paused_ = false;
   bool expected_ = false;
-  HostTime channel_at_;    // Last sign of each kind.
+  HostTime channel_at_;  // Last sign of each kind.
   HostTime heartbeat_at_;
-  HostTime progress_at_;   // Last change of progress, or end of an excuse.
-  HostTime tick_at_;       // Last on_tick.
+  HostTime progress_at_;  // Last change of progress, or end of an excuse.
+  HostTime tick_at_;      // Last on_tick.
   Tick progress_;
   Verdict verdict_{PeerState::kAlive, "not started"};
   std::uint64_t own_stops_ = 0;

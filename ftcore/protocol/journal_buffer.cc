@@ -11,17 +11,17 @@
 namespace ftvm::ftcore {
 
 std::uint64_t record_cost_bytes(const replay::Record& record) {
-  return kRecordOverheadBytes +
-         std::visit(
-             []<class Body>(const Body& body) -> std::uint64_t {
-               if constexpr (std::is_same_v<Body, ConsoleBytes> ||
-                             std::is_same_v<Body, NetFrame> || std::is_same_v<Body, DiskDone>) {
-                 return body.bytes.size();
-               } else {
-                 return 0;
-               }
-             },
-             record.body);
+  return kRecordOverheadBytes + std::visit(
+                                    []<class Body>(const Body& body) -> std::uint64_t {
+                                      if constexpr (std::is_same_v<Body, ConsoleBytes> ||
+                                                    std::is_same_v<Body, NetFrame> ||
+                                                    std::is_same_v<Body, DiskDone>) {
+                                        return body.bytes.size();
+                                      } else {
+                                        return 0;
+                                      }
+                                    },
+                                    record.body);
 }
 
 JournalBuffer::JournalBuffer(Options options) : options_(options) {
@@ -67,12 +67,12 @@ std::vector<replay::Record> JournalBuffer::take_batch(HostTime now) {
 Status JournalBuffer::on_ack(JournalSeq accepted, std::uint64_t room_bytes) {
   const auto number = [](JournalSeq seq) { return std::to_string(seq.value); };
   if (accepted > sent_) {
-    return Error(ErrorCode::kBadData, "record " + number(accepted) +
-                                          " acknowledged, but only " + number(sent_) + " was sent");
+    return Error(ErrorCode::kBadData, "record " + number(accepted) + " acknowledged, but only " +
+                                          number(sent_) + " was sent");
   }
   if (accepted < accepted_) {
-    return Error(ErrorCode::kBadData, "record " + number(accepted) + " acknowledged after " +
-                                          number(accepted_));
+    return Error(ErrorCode::kBadData,
+                 "record " + number(accepted) + " acknowledged after " + number(accepted_));
   }
   std::uint64_t acked_bytes = 0;
   const std::size_t count = static_cast<std::size_t>(accepted.value - accepted_.value);

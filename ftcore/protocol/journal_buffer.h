@@ -83,14 +83,14 @@ class JournalBuffer {
   [[nodiscard]] bool due(HostTime now) const;
 
   Options options_;
-  std::deque<Entry> records_;     // Numbers accepted_ + 1 to last_.
-  JournalSeq accepted_;           // accepted_ <= sent_ <= last_.
+  std::deque<Entry> records_;  // Numbers accepted_ + 1 to last_.
+  JournalSeq accepted_;        // accepted_ <= sent_ <= last_.
   JournalSeq sent_;
   JournalSeq last_;
   JournalSeq flush_through_;
-  std::uint64_t bytes_ = 0;       // Of records_.
+  std::uint64_t bytes_ = 0;         // Of records_.
   std::uint64_t flight_bytes_ = 0;  // Of those sent.
-  std::uint64_t room_bytes_ = 0;  // Backup's, when it had exactly what is accepted_.
+  std::uint64_t room_bytes_ = 0;    // Backup's, when it had exactly what is accepted_.
 };
 
 }  // namespace ftvm::ftcore

@@ -8,10 +8,7 @@
 namespace ftvm::ftcore {
 
 JournalInbox::JournalInbox(Options options)
-    : options_(options),
-      accepted_(options.after),
-      consumed_(options.after),
-      limit_(options.start) {
+    : options_(options), accepted_(options.after), consumed_(options.after), limit_(options.start) {
   FTVM_ASSERT(options.bytes_max >= kRecordCostMax);
 }
 

@@ -46,7 +46,7 @@ class JournalInbox {
   std::deque<std::uint64_t> costs_;  // Of records consumed_ + 1 to accepted_.
   JournalSeq accepted_;
   JournalSeq consumed_;
-  Tick limit_;     // Never falls.
+  Tick limit_;  // Never falls.
   std::uint64_t bytes_ = 0;
   bool ended_ = false;
 };

@@ -18,7 +18,8 @@ constexpr double kDamping = 1.0;
 constexpr std::int64_t kSteerNs = 8 * kNsPerMs;
 // After a gap in acknowledgements one step is not made larger than this.
 constexpr double kSteerSecondsMax = 0.1;
-// A prediction this much above the measured lag is not believed: idle ticks cost the backup nothing.
+// A prediction this much above the measured lag is not believed: idle ticks cost the backup
+// nothing.
 constexpr double kPredictionFactor = 10;
 
 double ms_between(HostTime from, HostTime to) {
@@ -69,15 +70,13 @@ void LagControl::on_sent(JournalSeq last, HostTime now) {
 double LagControl::on_ack(JournalSeq accepted, Tick executed, HostTime now) {
   while (!sent_.empty() && sent_.front().last <= accepted) {
     measures_.send_to_ack_ms = ms_between(sent_.front().at, now);
-    measures_.send_to_ack_ms_max =
-        std::max(measures_.send_to_ack_ms_max, measures_.send_to_ack_ms);
+    measures_.send_to_ack_ms_max = std::max(measures_.send_to_ack_ms_max, measures_.send_to_ack_ms);
     sent_.pop_front();
   }
   measures_.execution_lag_ms = lag_ms(executed, now);
   learn_rate(executed, now);
-  measures_.predicted_lag_ms =
-      std::clamp(predict_ms(executed), measures_.execution_lag_ms,
-                 kPredictionFactor * measures_.execution_lag_ms);
+  measures_.predicted_lag_ms = std::clamp(predict_ms(executed), measures_.execution_lag_ms,
+                                          kPredictionFactor * measures_.execution_lag_ms);
   steer(now);
   FTVM_ASSERT(duty_ >= options_.duty_min);
   FTVM_ASSERT(duty_ <= 1);

@@ -31,9 +31,9 @@ class LagControl {
     double duty_min = 0.02;
   };
   struct Measures {
-    double execution_lag_ms = 0;   // At the last acknowledgement.
-    double predicted_lag_ms = 0;   // What the controller steered by.
-    double send_to_ack_ms = 0;     // Of the last record acknowledged.
+    double execution_lag_ms = 0;  // At the last acknowledgement.
+    double predicted_lag_ms = 0;  // What the controller steered by.
+    double send_to_ack_ms = 0;    // Of the last record acknowledged.
     double send_to_ack_ms_max = 0;
   };
   /// Samples of the primary's own progress, one each kSampleNs: two seconds of history. A backup
@@ -75,13 +75,13 @@ class LagControl {
   void steer(HostTime now);
 
   Options options_;
-  std::deque<Sample> samples_;    // Both fields rise; never empty after start().
-  Sample latest_;                 // Not older than samples_.back().
+  std::deque<Sample> samples_;  // Both fields rise; never empty after start().
+  Sample latest_;               // Not older than samples_.back().
   std::deque<SentBatch> sent_;
   double duty_ = 1;
-  double rate_ = 0;               // Backup's ticks per millisecond; 0 is not known.
-  double lag_before_ = 0;         // In targets, at the last steering.
-  Tick executed_;                 // At the last learn_rate.
+  double rate_ = 0;        // Backup's ticks per millisecond; 0 is not known.
+  double lag_before_ = 0;  // In targets, at the last steering.
+  Tick executed_;          // At the last learn_rate.
   HostTime executed_at_;
   HostTime steered_at_;
   Measures measures_;

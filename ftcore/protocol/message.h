@@ -44,7 +44,7 @@ struct Hello {
   replay::MachineIdentity identity;
   JournalSeq start_seq;  // 0 for power-on, else the snapshot both start from.
   Digest start_snapshot;
-  std::string arbiter;   // Canonical text of the arbiter option; must be the same one.
+  std::string arbiter;  // Canonical text of the arbiter option; must be the same one.
   bool operator==(const Hello&) const = default;
 };
 /// Primary to backup: yes, and here is our session.

@@ -66,8 +66,8 @@ class OutputGate {
   Output pop_oldest();
 
   GateMode mode_;
-  std::deque<Held> held_;    // Marks rise.
-  JournalSeq last_mark_;     // Of the newest output ever held.
+  std::deque<Held> held_;  // Marks rise.
+  JournalSeq last_mark_;   // Of the newest output ever held.
   JournalSeq acknowledged_;
   Counters counters_;
 };

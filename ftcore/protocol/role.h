@@ -25,12 +25,12 @@
 namespace ftvm::ftcore {
 
 enum class Role : std::uint8_t {
-  kWaiting,      // A primary before its first tick, without a backup.
-  kJoining,      // A primary before its first tick, in the handshake with a backup.
-  kLone,         // Live, and nobody else can be.
-  kPrimary,      // Live, and a backup may take over.
-  kEnding,       // A primary whose run ended as planned; the backup's last acknowledgement is due.
-  kSyncing,      // A backup that must never ask the arbiter.
+  kWaiting,  // A primary before its first tick, without a backup.
+  kJoining,  // A primary before its first tick, in the handshake with a backup.
+  kLone,     // Live, and nobody else can be.
+  kPrimary,  // Live, and a backup may take over.
+  kEnding,   // A primary whose run ended as planned; the backup's last acknowledgement is due.
+  kSyncing,  // A backup that must never ask the arbiter.
   kBackup,
   kDraining,     // A backup that runs to the planned end of its primary.
   kArbitrating,  // The other side is gone; whether this one lives is the arbiter's to say.
@@ -116,7 +116,9 @@ constexpr std::optional<Role> next_role(Role from, RoleEvent event) {
 }
 
 /// Nothing ever changes again.
-constexpr bool is_final(Role role) { return role == Role::kFinished || role == Role::kHalted; }
+constexpr bool is_final(Role role) {
+  return role == Role::kFinished || role == Role::kHalted;
+}
 
 /// Only these roles may let an Output reach the host; a primary only what its backup acknowledged.
 constexpr bool may_release_output(Role role) {
@@ -161,9 +163,9 @@ constexpr std::string_view role_name(Role role) {
 }
 constexpr std::string_view role_event_name(RoleEvent event) {
   constexpr std::array<std::string_view, kRoleEventCount> kNames{
-      "start_alone", "backup_joined", "backup_ready", "protected", "backup_lost",
-      "primary_lost", "hand_over",    "end",          "drained",   "won",
-      "lost",        "refused",       "diverged",     "leave",     "higher_epoch"};
+      "start_alone",  "backup_joined", "backup_ready", "protected", "backup_lost",
+      "primary_lost", "hand_over",     "end",          "drained",   "won",
+      "lost",         "refused",       "diverged",     "leave",     "higher_epoch"};
   return kNames[static_cast<std::size_t>(event)];
 }
 

@@ -9,6 +9,11 @@
 
 namespace ftvm::ftcore {
 
+SessionCore::SessionCore(Role role, Uuid incarnation)
+    : role_(role), gate_(gate_mode(role)), detector_({}), incarnation_(incarnation) {
+  FTVM_ASSERT(!incarnation.is_zero());
+}
+
 HostTime SessionCore::advance(HostTime now) {
   now_ = std::max(now_, now);
   return now_;
@@ -67,7 +72,7 @@ bool SessionCore::admit(const Message& message) {
     case Origin::kFormer:
       ignore("former");
       // One answer per detection time: enough to stop it, too little to flood it.
-      if (now_.ns - fenced_at_.ns >= detection_ns_) {
+      if (!fenced_at_ || now_.ns - fenced_at_->ns >= detection_ns_) {
         FTVM_MARK("session.fenced");
         fenced_at_ = now_;
         answer_sender(HigherEpoch{peer_.epoch});
@@ -87,36 +92,33 @@ bool SessionCore::admit(const Message& message) {
   return true;
 }
 
-bool SessionCore::admit(const Heartbeat& heartbeat) {
-  if (is_final(role_)) return false;
+void SessionCore::admit(const Heartbeat& heartbeat) {
+  if (is_final(role_)) return;
   if (peer_.session.is_zero() || heartbeat.session != peer_.session) {
-    ignore("heartbeat of another session");
-    return false;
+    return ignore("heartbeat of another session");
   }
   if (heartbeat.epoch > peer_.epoch) {
-    halt(RoleEvent::kHigherEpoch,
-         "the peer went on in epoch " + std::to_string(heartbeat.epoch.value));
-    return false;
+    return halt(RoleEvent::kHigherEpoch,
+                "the peer went on in epoch " + std::to_string(heartbeat.epoch.value));
   }
   if (heartbeat.epoch < peer_.epoch || heartbeat.number <= heartbeat_number_) {
-    ignore("old heartbeat");
-    return false;
+    return ignore("old heartbeat");
   }
   heartbeat_number_ = heartbeat.number;
   detector_.on_heartbeat(now_);
   detector_.on_paused(heartbeat.paused, now_);
   detector_.on_progress(heartbeat.progress, now_);
-  return true;
 }
 
-void SessionCore::send(Body body) {
+void SessionCore::send(Body body, Send::To to) {
   FTVM_ASSERT(channel_open_);
+  FTVM_ASSERT(!peer_.session.is_zero());
   sent_at_ = now_;
-  act(Send{{peer_.pair, peer_.session, peer_.epoch, std::move(body)}, Send::To::kPeer});
+  act(Send{{peer_.pair, peer_.session, peer_.epoch, std::move(body)}, to});
 }
 
 void SessionCore::answer_sender(Body body) {
-  act(Send{{peer_.pair, peer_.session, peer_.epoch, std::move(body)}, Send::To::kSender});
+  act(Send{{peer_.pair, Uuid{}, peer_.epoch, std::move(body)}, Send::To::kSender});
 }
 
 bool SessionCore::quiet_for(std::int64_t quiet_ns) const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,7 +41,7 @@ class SessionCore {
     std::uint64_t gaps = 0;             // Sessions ended by a peer that broke the protocol.
   };
 
-  SessionCore(Role role, Uuid incarnation) : role_(role), gate_(gate_mode(role)), incarnation_(incarnation) {}
+  SessionCore(Role role, Uuid incarnation);
 
   /// Host time as this session knows it: never falls, even if callers on two threads took theirs
   /// in the other order.
@@ -67,11 +68,13 @@ class SessionCore {
   /// Handles every origin but the peer's own, and the peer's when the channel is closed. True when
   /// the message is for the session.
   [[nodiscard]] bool admit(const Message& message);
-  /// The same for heartbeats, whose numbers must rise.
-  [[nodiscard]] bool admit(const Heartbeat& heartbeat);
+  /// The same for heartbeats, whose numbers must rise; tells the detector what it says.
+  void admit(const Heartbeat& heartbeat);
 
   using Body = decltype(Message::body);
-  void send(Body body);
+  /// To the peer of the session. Range: the channel is open.
+  void send(Body body, Send::To to = Send::To::kPeer);
+  /// To whoever sent the message being handled, outside any session.
   void answer_sender(Body body);
   /// Nothing was sent for `quiet_ns`.
   [[nodiscard]] bool quiet_for(std::int64_t quiet_ns) const;
@@ -107,16 +110,16 @@ class SessionCore {
  private:
   Role role_;
   OutputGate gate_;
-  FailureDetector detector_{FailureDetector::Options{}};
+  FailureDetector detector_;
   Uuid incarnation_;
   Peer peer_;
   HostTime now_;
   HostTime sent_at_;
-  HostTime fenced_at_;           // Last answer to a former peer.
+  std::optional<HostTime> fenced_at_;  // Last answer to a former peer.
   std::int64_t detection_ns_ = 0;
   std::uint64_t heartbeat_number_ = 0;
   bool channel_open_ = false;
-  bool asking_ = false;          // The arbiter has a question of ours.
+  bool asking_ = false;  // The arbiter has a question of ours.
   bool won_ = false;
   bool arbitrating_ = false;
   Backoff arbiter_backoff_;

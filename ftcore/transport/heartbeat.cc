@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "emulator/base/assert.h"
-#include "ftcore/transport/secret.h"
 
 namespace ftvm::ftcore {
 namespace {

@@ -1,0 +1,129 @@
+// The backup's half of the protocol: says hello, takes the journal in without a gap, and when the
+// primary goes, lets the machine run to the last received position, asks the arbiter, goes live.
+//
+// Pure: no thread, no clock, no socket. Its owner calls one on_...() at a time, always with the
+// host time, then takes poll_actions() and carries them out in order.
+//
+// Source: Scales, Nelson, Venkitachalam (2010), section 2; design section 5; ftcore/README.md.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "emulator/base/units.h"
+#include "emulator/world.h"
+#include "ftcore/protocol/action.h"
+#include "ftcore/protocol/journal_inbox.h"
+#include "ftcore/protocol/message.h"
+#include "ftcore/protocol/session_core.h"
+#include "replay/record.h"
+
+namespace ftvm::ftcore {
+
+class BackupSession {
+ public:
+  struct Options {
+    Uuid incarnation;  // Random for each start of the process.
+    replay::MachineIdentity identity;
+    JournalSeq start_seq;
+    Tick start;
+    Digest start_snapshot;
+    std::string arbiter;
+    std::uint16_t heartbeat_port = 0;
+    /// Records the machine has not consumed. Units: bytes. Range: at least kRecordCostMax.
+    std::uint64_t queue_bytes_max = std::uint64_t{16} << 20;
+    /// Own outputs kept for a takeover; beyond it the oldest are forgotten. Units: bytes.
+    std::uint64_t held_bytes_max = std::uint64_t{16} << 20;
+  };
+  /// For status and metrics.
+  struct Metrics {
+    Role role;
+    Epoch epoch;
+    Verdict peer;
+    OutputGate::Counters gate;
+    SessionCore::Counters core;
+    std::uint64_t room_bytes;
+    JournalSeq accepted, consumed;
+    Tick limit, executed;
+  };
+  static constexpr std::int64_t kHelloNs = 1'000 * kNsPerMs;  // Between two hellos.
+  static constexpr std::int64_t kAckNs = 10 * kNsPerMs;       // Between reports of execution.
+
+  BackupSession(Options options, HostTime now);
+
+  // From the other side.
+  void on_message(const Message& message, HostTime now);
+  void on_channel_closed(HostTime now);
+  void on_heartbeat(const Heartbeat& heartbeat, HostTime now);
+  /// About every millisecond, at least every quarter of the detection time.
+  void on_tick(HostTime now);
+
+  // From this side's machine, in the order in which they happen.
+  /// The machine stands at `executed` and has taken, or been compared with, every record up to
+  /// `consumed`. Once live only the tick counts.
+  void on_executed(Tick executed, JournalSeq consumed, HostTime now);
+  /// An output of the machine's own, equal to its mark; once live, a new one.
+  void on_output(JournalSeq mark, Output output, HostTime now);
+  /// Answer to Drain.
+  void on_drained(HostTime now);
+  /// The machine computed something else than its journal says, and where.
+  void on_diverged(const std::string& text, HostTime now);
+  /// Somebody who outlives the primary has every output up to this mark.
+  void on_confirmed(JournalSeq mark, HostTime now);
+  /// Once live: the run is over.
+  void on_end(EndReason reason, HostTime now);
+
+  /// Answer to Arbitrate. One that was not asked for is ignored.
+  void on_arbiter(Epoch epoch, ArbiterAnswer answer, HostTime now);
+
+  // From the operator.
+  void on_pause(bool paused, HostTime now);
+  void on_leave(HostTime now);
+
+  /// What is to be done, in order; each action is given once.
+  std::vector<Action> poll_actions() { return core_.take_actions(); }
+
+  [[nodiscard]] Role role() const { return core_.role(); }
+  [[nodiscard]] Epoch epoch() const { return core_.epoch(); }
+  /// The vCPU stands still on purpose: what every heartbeat must say.
+  [[nodiscard]] bool paused() const { return paused_; }
+  [[nodiscard]] Metrics metrics() const;
+
+ private:
+  void say_hello();
+  void before_session(const Message& message);
+  void on_welcome(const Message& message, const Welcome& welcome);
+  void dispatch(const Message& message);
+  void on_records(const Records& message);
+  [[nodiscard]] Status check_marks(std::span<const replay::Record> records) const;
+  void on_control_record(const replay::Record& record);
+  void on_grant(const Progress& progress);
+  void break_off(const std::string& why);
+  void primary_lost(std::string_view why);
+  void drain();
+  void try_live();
+  void judge_peer();
+  void send_ack();
+  void report_execution();
+  void start_heartbeats();
+  /// In a session, receiving, with an open channel.
+  [[nodiscard]] bool connected() const;
+
+  Options options_;
+  SessionCore core_;
+  JournalInbox inbox_;
+  bool joined_ = false;
+  HostTime hello_at_;
+  Welcome welcome_;  // Once joined.
+  bool paused_ = false;
+  bool drained_ = false;
+  EndReason end_reason_ = EndReason::kStopped;
+  Tick executed_;
+  Ack acked_;  // As last sent.
+  HostTime acked_at_;
+};
+
+}  // namespace ftvm::ftcore

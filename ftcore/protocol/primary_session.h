@@ -1,0 +1,157 @@
+// The primary's half of the protocol: takes one backup in, keeps every output back until that
+// backup has acknowledged it, and finds out what to do when either of them goes.
+//
+// Pure: no thread, no clock, no socket. Its owner calls one on_...() at a time, always with the
+// host time, then takes poll_actions() and carries them out in order. The vCPU must stand still
+// until the first SetPaused{false}.
+//
+// Source: Scales, Nelson, Venkitachalam (2010), section 2; design section 5; ftcore/README.md.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "emulator/base/units.h"
+#include "emulator/world.h"
+#include "ftcore/protocol/action.h"
+#include "ftcore/protocol/journal_buffer.h"
+#include "ftcore/protocol/lag_control.h"
+#include "ftcore/protocol/message.h"
+#include "ftcore/protocol/session_core.h"
+#include "replay/record.h"
+
+namespace ftvm::ftcore {
+
+class PrimarySession {
+ public:
+  struct Options {
+    Uuid pair;         // Random when the pair is new.
+    Uuid incarnation;  // Random for each start of the process.
+    replay::MachineIdentity identity;
+    JournalSeq start_seq;  // Last record before the first one of this run; 0 at power-on.
+    Tick start;            // Where the machine stands; 0 at power-on.
+    Digest start_snapshot;
+    std::string arbiter;                           // Canonical text of the arbiter option.
+    Epoch epoch{1};                                // Of the first protection. Range: above 0.
+    std::array<std::uint8_t, 32> heartbeat_key{};  // Random.
+    std::uint16_t heartbeat_port = 0;
+    std::uint32_t detection_ms = 200;
+    std::uint32_t heartbeat_ms = 20;
+    bool alone = false;  // Never take a backup: epoch 0, runs at once.
+    LagControl::Options lag;
+    JournalBuffer::Options buffer;
+    /// Outputs held above this pause the machine. Units: bytes.
+    std::uint64_t held_bytes_max = std::uint64_t{16} << 20;
+  };
+  /// For status and metrics.
+  struct Metrics {
+    Role role;
+    Epoch epoch;
+    Verdict peer;
+    OutputGate::Counters gate;
+    SessionCore::Counters core;
+    LagControl::Measures lag;
+    double duty;
+    bool paused;
+    std::uint64_t unacknowledged_bytes;
+    JournalSeq recorded, sent, accepted;
+    Tick progress, granted, executed;
+  };
+  /// Least time between two grants that nothing but progress asks for.
+  static constexpr std::int64_t kGrantNs = 1 * kNsPerMs;
+
+  PrimarySession(Options options, HostTime now);
+
+  // From the other side. A message comes from any connection; a close is that of the peer.
+  void on_message(const Message& message, HostTime now);
+  void on_channel_closed(HostTime now);
+  void on_heartbeat(const Heartbeat& heartbeat, HostTime now);
+  /// About every millisecond, at least every quarter of the detection time.
+  void on_tick(HostTime now);
+
+  // From this side's machine, in the order in which they happen.
+  /// Each record as it is appended to the journal.
+  void on_record(const replay::Record& record, HostTime now);
+  /// An output whose OutputMark is record `mark`, after on_record of it.
+  void on_output(JournalSeq mark, Output output, HostTime now);
+  /// The vCPU stands at `tick`; everything recorded before that tick was handed to on_record.
+  void on_progress(Tick tick, HostTime now);
+  /// The run is over, after on_record of its End. A failed node (no End) may say so too.
+  void on_end(EndReason reason, HostTime now);
+
+  // Answers to actions. One that was not asked for is ignored.
+  void on_slot(Epoch epoch, SlotAnswer answer, HostTime now);
+  void on_arbiter(Epoch epoch, ArbiterAnswer answer, HostTime now);
+
+  // From the operator.
+  void on_pause(bool paused, HostTime now);
+  /// Give up waiting for the arbiter. Anywhere else a run is ended by its machine: see on_end.
+  void on_leave(HostTime now);
+
+  /// What is to be done, in order; each action is given once.
+  std::vector<Action> poll_actions() { return core_.take_actions(); }
+
+  [[nodiscard]] Role role() const { return core_.role(); }
+  [[nodiscard]] Epoch epoch() const { return core_.epoch(); }
+  /// The vCPU stands still on purpose: what every heartbeat must say.
+  [[nodiscard]] bool paused() const { return paused_; }
+  /// A hand-over has somebody to go to.
+  [[nodiscard]] bool can_hand_over() const;
+  [[nodiscard]] Metrics metrics() const;
+
+ private:
+  void on_hello(const Hello& hello);
+  [[nodiscard]] std::string reason_to_refuse(const Hello& hello) const;
+  void welcome(const Hello& hello);
+  void dispatch(const Message& message);
+  void on_joined(const Joined& joined);
+  void on_ack(const Ack& ack);
+  void break_off(const std::string& why);
+  void on_left(const std::string& why);
+  void abandon_join(std::string_view why);
+  void ask_slot();
+  void protect();
+  void backup_lost(std::string_view why);
+  void judge_peer();
+  void flush();
+  void grant();
+  void settle();
+  void update_pause();
+  [[nodiscard]] bool out_of_credit() const;
+  void start_heartbeats();
+  void finish_lone();
+  /// A session is on and its channel open.
+  [[nodiscard]] bool connected() const;
+  [[nodiscard]] std::int64_t detection_ns() const;
+
+  Options options_;
+  SessionCore core_;
+  JournalBuffer buffer_;
+  LagControl lag_;
+  // The handshake.
+  Uuid backup_incarnation_;
+  std::uint16_t backup_heartbeat_port_ = 0;
+  std::uint64_t sessions_ = 0;
+  bool joined_ = false;
+  bool slot_asked_ = false;
+  Backoff slot_backoff_;
+  // The run.
+  bool started_ = false;  // Protected, or alone.
+  bool operator_paused_ = false;
+  bool flow_paused_ = false;
+  bool paused_ = true;  // As last told by SetPaused.
+  bool ended_ = false;
+  EndReason end_reason_ = EndReason::kStopped;
+  std::string lost_why_;
+  double duty_told_ = 1;
+  JournalSeq recorded_;
+  Tick progress_;
+  Tick granted_;  // The backup may run to here.
+  HostTime granted_at_;
+  Tick executed_;  // The backup's.
+};
+
+}  // namespace ftvm::ftcore
