@@ -16,6 +16,7 @@ void ChunkedOutput::drain() {
   timer_.cancel();
   if (waiting_.empty()) return;
   machine_.emit(endpoint_, waiting_);
+  emitted_bytes_ += waiting_.size();
   waiting_.clear();
 }
 

@@ -25,15 +25,21 @@ class ChunkedOutput {
   /// Emits what waits. Never inside a guest access: the effect is complete at the current tick.
   void drain();
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+  /// Stream offset of the next byte to be emitted: all that was emitted since power-on.
+  [[nodiscard]] std::uint64_t emitted_bytes() const { return emitted_bytes_; }
 
   /// The timer is visited by its device.
-  void visit_state(StateVisitor& v) { v.blob("waiting_output", waiting_, kWaitingBytesMax); }
+  void visit_state(StateVisitor& v) {
+    v.blob("waiting_output", waiting_, kWaitingBytesMax);
+    v.field("emitted_bytes", emitted_bytes_);
+  }
 
  private:
   Endpoint endpoint_;
   MachinePort& machine_;
   Timer& timer_;
   Bytes waiting_;
+  std::uint64_t emitted_bytes_ = 0;
 };
 
 }  // namespace ftvm::devices

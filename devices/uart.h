@@ -13,8 +13,8 @@
 //   - INTR is not gated by OUT2, for the sake of small guests that never set it.
 // Not modelled: parity, framing and break errors (the line has none), DMA signalling.
 //
-// A guest reset resets the registers only. The line outlives it: the next input offset, the bytes
-// the guest has not read (those in the FIFO go back to the backlog) and the output not yet emitted.
+// A guest reset resets the registers only. The line outlives it: both stream offsets, the bytes the
+// guest has not read (those in the FIFO go back to the backlog) and the output not yet emitted.
 #pragma once
 
 #include <array>
@@ -43,6 +43,8 @@ class Uart final : public Device, public EndpointDevice {
 
   /// Stream offset that the next ConsoleBytes must have.
   [[nodiscard]] std::uint64_t next_input_offset() const { return next_input_offset_; }
+  /// Stream offset of the next byte that is emitted.
+  [[nodiscard]] std::uint64_t next_output_offset() const { return output_.emitted_bytes(); }
   [[nodiscard]] ChunkedOutput& output() { return output_; }
 
   [[nodiscard]] Endpoint endpoint() const override { return Endpoint::kConsole; }

@@ -40,7 +40,9 @@ Status check_known(const Message& message, std::string_view what) {
   return Error(ErrorCode::kBadData, std::string(what) + " has a field this version does not know");
 }
 
-inline Bytes bytes_of(std::string_view text) { return Bytes(text.begin(), text.end()); }
+inline Bytes bytes_of(std::string_view text) {
+  return Bytes(text.begin(), text.end());
+}
 
 template <class Message>
 void set_digest(Message* message, const Digest& digest) {

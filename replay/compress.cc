@@ -28,12 +28,12 @@ Result<Bytes> decompress(ByteView packed, std::size_t plain_max_bytes) {
                                           std::to_string(plain_max_bytes));
   }
   Bytes plain(size);
-  const std::size_t got =
-      ZSTD_decompress(plain.data(), plain.size(), packed.data(), packed.size());
+  const std::size_t got = ZSTD_decompress(plain.data(), plain.size(), packed.data(), packed.size());
   if (ZSTD_isError(got)) {
     return Error(ErrorCode::kBadData, std::string("zstd: ") + ZSTD_getErrorName(got));
   }
-  if (got != plain.size()) return Error(ErrorCode::kBadData, "zstd content is shorter than it says");
+  if (got != plain.size())
+    return Error(ErrorCode::kBadData, "zstd content is shorter than it says");
   return plain;
 }
 

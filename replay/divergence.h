@@ -15,10 +15,10 @@ enum class DivergenceKind : std::uint8_t {
   kOutputMissing,     // The journal has a mark; the machine got past it without the output.
   kOutputUnexpected,  // The machine made an output that the journal does not have.
   kDigestDiffers,
-  kDigestMissing,     // The machine was not on a grid line where the recording was.
+  kDigestMissing,  // The machine was not on a grid line where the recording was.
   kDigestUnexpected,
-  kInputMissed,       // The machine got past the tick of an input.
-  kEndDiffers,        // Another reason, tick or final state.
+  kInputMissed,  // The machine got past the tick of an input.
+  kEndDiffers,   // Another reason, tick or final state.
 };
 
 struct Divergence {

@@ -98,10 +98,10 @@ class FrameReader {
   FrameStep settle(FrameStep step);
 
   Bytes buffer_;
-  std::size_t at_ = 0;         // Of the first unread byte in buffer_.
-  std::uint64_t base_ = 0;     // Stream offset of buffer_[0].
+  std::size_t at_ = 0;      // Of the first unread byte in buffer_.
+  std::uint64_t base_ = 0;  // Stream offset of buffer_[0].
   bool finished_ = false;
-  bool in_zeros_ = false;      // The stream went on with zeros where a frame should start.
+  bool in_zeros_ = false;  // The stream went on with zeros where a frame should start.
   std::uint64_t zeros_at_ = 0;
   bool settled_ = false;
   FrameStep last_;

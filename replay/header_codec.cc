@@ -38,8 +38,8 @@ Result<MachineIdentity> to_identity(const proto::MachineIdentity& in) {
   FTVM_TRY(check_known(in.kernel(), "kernel digest"));
   FTVM_TRY(check_known(in.initramfs(), "initramfs digest"));
   FTVM_TRY(check_range("length of ftvm_version", in.ftvm_version().size(), 0, kIdentityTextMax));
-  FTVM_TRY(check_range("length of engine_version", in.engine_version().size(), 0,
-                       kIdentityTextMax));
+  FTVM_TRY(
+      check_range("length of engine_version", in.engine_version().size(), 0, kIdentityTextMax));
   FTVM_TRY(check_range("length of board", in.board().size(), 0, kIdentityTextMax));
   FTVM_TRY(check_range("length of command_line", in.command_line().size(), 0, kIdentityTextMax));
   FTVM_TRY(check_range("ram_bytes", in.ram_bytes(), 0, kRamBytesMax));

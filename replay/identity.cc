@@ -17,13 +17,14 @@ std::string shown(const std::string& text) {
   }
   return out + (text.size() > kShownMax ? "...\"" : "\"");
 }
-std::string shown(const Digest& digest) { return digest.hex(); }
+std::string shown(const Digest& digest) {
+  return digest.hex();
+}
 std::string shown(ClockMode mode) {
   return mode == ClockMode::kVirtual ? "virtual" : mode == ClockMode::kHost ? "host" : "unknown";
 }
 template <class Integer>
-  requires std::is_integral_v<Integer>
-std::string shown(Integer value) {
+requires std::is_integral_v<Integer> std::string shown(Integer value) {
   return std::to_string(value);
 }
 

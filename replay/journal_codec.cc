@@ -12,8 +12,9 @@ namespace ftvm::replay {
 namespace {
 
 // A record without the bytes it carries: its own tag and length (1 + 4), delta_ticks (11), endpoint
-// (4), the body's tag and length (1 + 4), and the body itself: at most a DiskDone's request_id (11),
-// status (6), tag and length of its bytes (1 + 4). An End with both halves of a digest is smaller.
+// (4), the body's tag and length (1 + 4), and the body itself: at most a DiskDone's request_id
+// (11), status (6), tag and length of its bytes (1 + 4). An End with both halves of a digest is
+// smaller.
 constexpr std::size_t kRecordOverheadMax = 64;
 static_assert(5 + 11 + 4 + 5 + 11 + 6 + 5 <= kRecordOverheadMax);
 static_assert(11 + 11 <= kBatchOverheadMax);
@@ -56,8 +57,12 @@ void fill(proto::Record* out, const DigestMark& body) {
   out->mutable_digest_mark()->set_slice(body.slice);
   set_digest(out->mutable_digest_mark(), body.digest);
 }
-void fill(proto::Record* out, const Protected& body) { out->set_protected_epoch(body.epoch.value); }
-void fill(proto::Record* out, const Alone& body) { out->set_alone_epoch(body.epoch.value); }
+void fill(proto::Record* out, const Protected& body) {
+  out->set_protected_epoch(body.epoch.value);
+}
+void fill(proto::Record* out, const Alone& body) {
+  out->set_alone_epoch(body.epoch.value);
+}
 void fill(proto::Record* out, const End& body) {
   out->mutable_end()->set_reason(static_cast<std::uint32_t>(body.reason));
   set_digest(out->mutable_end(), body.state);
@@ -123,8 +128,8 @@ Result<Record> to_record(const proto::Record& in, JournalSeq seq, Tick before) {
   }
   FTVM_TRY(check_range("endpoint", in.endpoint(), 0, 0xffff));
   Record record{seq, {before.value + in.delta_ticks()}, Endpoint::kPower, FTVM_TRY(to_body(in))};
-  record.endpoint = in.endpoint() == 0 ? usual_endpoint(record.body)
-                                       : static_cast<Endpoint>(in.endpoint());
+  record.endpoint =
+      in.endpoint() == 0 ? usual_endpoint(record.body) : static_cast<Endpoint>(in.endpoint());
   if (auto* mark = std::get_if<OutputMark>(&record.body)) mark->endpoint = record.endpoint;
   FTVM_TRY(check_record(record));
   return record;
@@ -204,8 +209,8 @@ Bytes encode_end(const JournalEnd& end) {
 }
 
 Result<JournalEnd> decode_end(ByteView payload) {
-  FTVM_TRY(check_range("length of the end frame", payload.size(), kJournalEndBytes,
-                       kJournalEndBytes));
+  FTVM_TRY(
+      check_range("length of the end frame", payload.size(), kJournalEndBytes, kJournalEndBytes));
   const std::uint8_t* from = payload.data();
   return JournalEnd{load_le<std::uint64_t>(from),
                     {load_le<std::uint64_t>(from + 8)},

@@ -11,7 +11,9 @@ namespace ftvm::replay {
 namespace {
 
 /// Types that belong into a journal but that this version need not understand.
-bool may_skip(FrameType type) { return type == FrameType::kCheckpoint; }
+bool may_skip(FrameType type) {
+  return type == FrameType::kCheckpoint;
+}
 
 }  // namespace
 

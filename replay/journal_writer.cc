@@ -90,7 +90,8 @@ Error JournalWriter::fail(Error error) {
 Status JournalWriter::reserve(std::uint64_t bytes) {
   const std::uint64_t need = size_bytes_ + bytes;
   if (options_.bytes_max != 0 && need > options_.bytes_max) {
-    return Error(ErrorCode::kNoSpace, options_.path + ": the journal would grow over its limit of " +
+    return Error(ErrorCode::kNoSpace, options_.path +
+                                          ": the journal would grow over its limit of " +
                                           std::to_string(options_.bytes_max) + " bytes");
   }
   if (!can_reserve_ || need <= reserved_bytes_) return {};
@@ -123,7 +124,8 @@ Status JournalWriter::append(const Record& record) {
   const auto* end = std::get_if<End>(&record.body);
   const std::size_t batch_bytes = batch_bytes_ + encoded_bytes_max(record);
   // An End may use the room that is kept for it, so only the end frame is asked for on top.
-  const std::uint64_t after = end != nullptr ? kFrameOverheadBytes + kJournalEndBytes : kEndRoomBytes;
+  const std::uint64_t after =
+      end != nullptr ? kFrameOverheadBytes + kJournalEndBytes : kEndRoomBytes;
   FTVM_TRY(reserve(kFrameOverheadBytes + kBatchOverheadMax + batch_bytes + after));
   batch_.push_back(record);
   batch_bytes_ = batch_bytes;
@@ -159,7 +161,8 @@ Status JournalWriter::write_frame(FrameType type, ByteView payload, std::uint8_t
   // Part of the frame may be there. Cutting needs no room, so the file is whole again.
   const auto whole = static_cast<off_t>(size_bytes_);
   if (::ftruncate(fd_.get(), whole) == 0) (void)::lseek(fd_.get(), whole, SEEK_SET);
-  if (written.error().code() == ErrorCode::kIo && over_file_size_limit(size_bytes_ + frame.size())) {
+  if (written.error().code() == ErrorCode::kIo &&
+      over_file_size_limit(size_bytes_ + frame.size())) {
     return fail(Error(ErrorCode::kNoSpace, "the limit for file sizes (ulimit -f) is reached"));
   }
   return fail(written.error());

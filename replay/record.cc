@@ -39,20 +39,19 @@ Input to_input(const Record& record) {
 
 std::string_view record_kind(const Record& record) {
   using std::string_view;
-  return std::visit(
-      Overloaded{
-          [](const ClockSync&) -> string_view { return "clock_sync"; },
-          [](const ConsoleBytes&) -> string_view { return "console_bytes"; },
-          [](const NetFrame&) -> string_view { return "net_frame"; },
-          [](const DiskDone&) -> string_view { return "disk_done"; },
-          [](const Control&) -> string_view { return "control"; },
-          [](const OutputMark&) -> string_view { return "output_mark"; },
-          [](const DigestMark&) -> string_view { return "digest_mark"; },
-          [](const Protected&) -> string_view { return "protected"; },
-          [](const Alone&) -> string_view { return "alone"; },
-          [](const End&) -> string_view { return "end"; },
-      },
-      record.body);
+  return std::visit(Overloaded{
+                        [](const ClockSync&) -> string_view { return "clock_sync"; },
+                        [](const ConsoleBytes&) -> string_view { return "console_bytes"; },
+                        [](const NetFrame&) -> string_view { return "net_frame"; },
+                        [](const DiskDone&) -> string_view { return "disk_done"; },
+                        [](const Control&) -> string_view { return "control"; },
+                        [](const OutputMark&) -> string_view { return "output_mark"; },
+                        [](const DigestMark&) -> string_view { return "digest_mark"; },
+                        [](const Protected&) -> string_view { return "protected"; },
+                        [](const Alone&) -> string_view { return "alone"; },
+                        [](const End&) -> string_view { return "end"; },
+                    },
+                    record.body);
 }
 
 }  // namespace ftvm::replay

@@ -30,8 +30,8 @@ Status check_body(const NetFrame& body) {
 }
 Status check_body(const DiskDone& body) {
   if (body.status > 0 || body.status < -kErrnoMax) {
-    return Error(ErrorCode::kBadData, "status is " + std::to_string(body.status) +
-                                          ", neither 0 nor a negative errno");
+    return Error(ErrorCode::kBadData,
+                 "status is " + std::to_string(body.status) + ", neither 0 nor a negative errno");
   }
   if (body.status < 0 && !body.bytes.empty()) {
     return Error(ErrorCode::kBadData, "a failed disk request carries data");
@@ -48,8 +48,12 @@ Status check_body(const OutputMark& body) {
 Status check_body(const DigestMark& body) {
   return check_range("slice", body.slice, 0, kRamSlices - 1);
 }
-Status check_body(const Protected&) { return {}; }
-Status check_body(const Alone&) { return {}; }
+Status check_body(const Protected&) {
+  return {};
+}
+Status check_body(const Alone&) {
+  return {};
+}
 Status check_body(const End& body) {
   return check_range("reason", number(body.reason), number(EndReason::kPowerOff),
                      number(EndReason::kDeadlock));

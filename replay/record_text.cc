@@ -12,7 +12,9 @@ std::string hex64(std::uint64_t value) {
   return out;
 }
 
-std::string bytes_text(std::size_t count) { return std::to_string(count) + " bytes"; }
+std::string bytes_text(std::size_t count) {
+  return std::to_string(count) + " bytes";
+}
 
 // One overload per body.
 std::string text(const ClockSync& body) {
@@ -22,7 +24,9 @@ std::string text(const ClockSync& body) {
 std::string text(const ConsoleBytes& body) {
   return bytes_text(body.bytes.size()) + " at offset " + std::to_string(body.offset);
 }
-std::string text(const NetFrame& body) { return bytes_text(body.bytes.size()); }
+std::string text(const NetFrame& body) {
+  return bytes_text(body.bytes.size());
+}
 std::string text(const DiskDone& body) {
   return "request " + std::to_string(body.request_id) + ", status " + std::to_string(body.status) +
          ", " + bytes_text(body.bytes.size());
@@ -36,8 +40,12 @@ std::string text(const OutputMark& body) {
 std::string text(const DigestMark& body) {
   return "slice " + std::to_string(body.slice) + ", digest " + body.digest.hex();
 }
-std::string text(const Protected& body) { return "epoch " + std::to_string(body.epoch.value); }
-std::string text(const Alone& body) { return "epoch " + std::to_string(body.epoch.value); }
+std::string text(const Protected& body) {
+  return "epoch " + std::to_string(body.epoch.value);
+}
+std::string text(const Alone& body) {
+  return "epoch " + std::to_string(body.epoch.value);
+}
 std::string text(const End& body) {
   return std::string(end_reason_name(body.reason)) + ", digest " + body.state.hex();
 }

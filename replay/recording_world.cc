@@ -35,7 +35,9 @@ Status RecordingWorld::append_mark(Tick now, RecordBody body) {
   return append(now, Endpoint::kPower, std::move(body));
 }
 
-Tick RecordingWorld::horizon(Tick now) { return error_ ? now : inner_.horizon(now); }
+Tick RecordingWorld::horizon(Tick now) {
+  return error_ ? now : inner_.horizon(now);
+}
 
 std::vector<Input> RecordingWorld::take_inputs(Tick now, GuestTime time, InputRoom room) {
   if (error_) return {};

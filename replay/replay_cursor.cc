@@ -30,11 +30,15 @@ Tick run_limit(const Record& end) {
   return guest_made(std::get<End>(end.body).reason) ? end.at.plus(1) : end.at;
 }
 
-bool is_digest(const Record& mark) { return std::holds_alternative<DigestMark>(mark.body); }
+bool is_digest(const Record& mark) {
+  return std::holds_alternative<DigestMark>(mark.body);
+}
 
 Record output_mark(const Output& output) {
   const auto length = static_cast<std::uint32_t>(output.bytes.size());
-  return Record{{}, output.at, output.endpoint,
+  return Record{{},
+                output.at,
+                output.endpoint,
                 OutputMark{output.endpoint, length, short_digest_of(output.bytes)}};
 }
 
@@ -160,6 +164,7 @@ void ReplayCursor::compare_marks() {
     const Record& mark = marks_.front();
     const Record& own = own_.front();
     if (mark.at == own.at && mark.body == own.body) {
+      if (!is_digest(mark) && options_.on_output_met) options_.on_output_met(mark.seq);
       marks_.pop_front();
       own_.pop_front();
       continue;
@@ -208,8 +213,11 @@ void ReplayCursor::compare_ends() {
   // should_end() says kJournalEnd for every reason that is not the guest's own.
   const bool same_reason = own.reason == expected.reason || own.reason == EndReason::kJournalEnd;
   if (!same_reason || end_->at != own_end_->at || expected.state != own.state) {
-    report(DivergenceKind::kEndDiffers, &*end_, &*own_end_);
+    return report(DivergenceKind::kEndDiffers, &*end_, &*own_end_);
   }
+  // An input that makes the guest end at once leaves the ones behind it undelivered on both sides.
+  inputs_.clear();
+  input_bytes_ = 0;
 }
 
 // --- Reports.

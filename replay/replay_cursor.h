@@ -16,9 +16,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "emulator/base/assert.h"
 #include "emulator/base/result.h"
 #include "emulator/world.h"
 #include "replay/divergence.h"
@@ -42,10 +45,15 @@ class ReplayCursor {
     std::uint32_t digest_every_lines = 0;
     std::size_t records_max = kCursorRecordsMax;
     std::size_t bytes_max = kCursorBytesMax;
+    /// Told of each output mark that the machine met, in order.
+    std::function<void(JournalSeq)> on_output_met{};
   };
   explicit ReplayCursor(Options options)
-      : options_(options), last_seq_(options.last_seq), last_at_(options.start),
-        granted_(options.start), position_(options.start) {}
+      : options_(options),
+        last_seq_(options.last_seq),
+        last_at_(options.start),
+        granted_(options.start),
+        position_(options.start) {}
 
   // The journal's side.
 
@@ -87,6 +95,15 @@ class ReplayCursor {
   bool should_end(Tick now, EndReason* reason);
   void on_end(Tick now, EndReason reason, const Digest& state);
 
+  /// After close(): the machine's marks that the journal will never have, oldest first, with number
+  /// 0. Whoever goes on from here writes them.
+  std::vector<Record> take_unmet() {
+    FTVM_ASSERT(closed_);
+    std::vector<Record> unmet(own_.begin(), own_.end());
+    own_.clear();
+    return unmet;
+  }
+
   /// The first difference; stays.
   [[nodiscard]] const std::optional<Divergence>& divergence() const { return divergence_; }
 
@@ -103,17 +120,17 @@ class ReplayCursor {
   Options options_;
   JournalSeq last_seq_;
   Tick last_at_;
-  Tick granted_;  // Every record before this tick is here.
+  Tick granted_;               // Every record before this tick is here.
   std::deque<Record> inputs_;  // Not delivered yet.
   std::size_t input_bytes_ = 0;
-  std::deque<Record> marks_;   // Of the journal, not met by the machine yet.
-  std::deque<Record> own_;     // Of the machine, not met by the journal yet; seq is 0.
+  std::deque<Record> marks_;  // Of the journal, not met by the machine yet.
+  std::deque<Record> own_;    // Of the machine, not met by the journal yet; seq is 0.
   // Invariant: marks_ or own_ is empty.
   std::optional<Record> end_;      // Of the journal.
   std::optional<Record> own_end_;  // Of the machine.
   bool closed_ = false;
-  Tick position_;                  // Last tick at which the machine was seen.
-  std::optional<Tick> asked_at_;   // Tick of the last take_inputs().
+  Tick position_;                 // Last tick at which the machine was seen.
+  std::optional<Tick> asked_at_;  // Tick of the last take_inputs().
   std::optional<Divergence> divergence_;
 };
 

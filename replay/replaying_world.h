@@ -37,9 +37,7 @@ class ReplayingWorld final : public World {
   bool should_end(Tick now, EndReason* reason) override;
   void end(Tick now, EndReason reason, const Digest& state) override;
 
-  [[nodiscard]] const std::optional<Divergence>& divergence() const {
-    return cursor_.divergence();
-  }
+  [[nodiscard]] const std::optional<Divergence>& divergence() const { return cursor_.divergence(); }
   /// What the source said instead of a record. The run ended where its records ended.
   [[nodiscard]] const Status& source_status() const { return source_status_; }
   /// Every record up to this one was delivered or found to be met.

@@ -32,9 +32,9 @@ class SnapshotImage {
   virtual Digest digest_all() = 0;
 };
 
-/// Writes a snapshot to a blocking descriptor, chunk by chunk, for a peer or a file. `place.tick` is
-/// the image's own (asserted). Threading: in the child of a fork it may be called while the parent
-/// runs on. Errors: kNoSpace, kClosed, kIo.
+/// Writes a snapshot to a blocking descriptor, chunk by chunk, for a peer or a file. `place.tick`
+/// is the image's own (asserted). Threading: in the child of a fork it may be called while the
+/// parent runs on. Errors: kNoSpace, kClosed, kIo.
 Status write_snapshot(int fd, SnapshotImage& image, const MachineIdentity& identity,
                       const SnapshotPlace& place);
 

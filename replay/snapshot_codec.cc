@@ -46,8 +46,8 @@ Result<SnapshotPreamble> decode_snapshot_preamble(ByteView payload) {
                                            "; this program reads version " +
                                            std::to_string(kSnapshotFormatVersion));
   }
-  FTVM_TRY(check_range("length of the preamble", payload.size(), kSnapshotFixedBytes,
-                       kFramePayloadMax));
+  FTVM_TRY(
+      check_range("length of the preamble", payload.size(), kSnapshotFixedBytes, kFramePayloadMax));
   SnapshotPreamble preamble;
   preamble.place.tick = Tick{*reader.get<std::uint64_t>()};
   preamble.place.seq = JournalSeq{*reader.get<std::uint64_t>()};
@@ -57,8 +57,8 @@ Result<SnapshotPreamble> decode_snapshot_preamble(ByteView payload) {
   FTVM_TRY(check_range("tick", preamble.place.tick.value, 0, Tick::never().value - 1));
   FTVM_TRY(check_range("seq", preamble.place.seq.value, 0, ~std::uint64_t{0} - 2));
   FTVM_TRY(check_range("ram_bytes", preamble.ram_bytes, 0, kRamBytesMax));
-  FTVM_TRY(check_range("ram_bytes modulo the chunk size", preamble.ram_bytes % kRamChunkBytes, 0,
-                       0));
+  FTVM_TRY(
+      check_range("ram_bytes modulo the chunk size", preamble.ram_bytes % kRamChunkBytes, 0, 0));
   proto::SnapshotPreamble message;
   FTVM_TRY(parse_message(payload.subspan(reader.position()), "preamble", &message));
   FTVM_TRY(check_known(message, "preamble"));
@@ -80,8 +80,8 @@ Bytes encode_ram_chunk(const RamChunk& chunk) {
 }
 
 Result<RamChunk> decode_ram_chunk(ByteView payload) {
-  FTVM_TRY(check_range("length of a RAM chunk", payload.size(), 8 + kRamChunkBytes,
-                       8 + kRamChunkBytes));
+  FTVM_TRY(
+      check_range("length of a RAM chunk", payload.size(), 8 + kRamChunkBytes, 8 + kRamChunkBytes));
   const RamChunk chunk{load_le<std::uint64_t>(payload.data()), payload.subspan(8)};
   FTVM_TRY(check_range("offset modulo the chunk size", chunk.offset % kRamChunkBytes, 0, 0));
   return chunk;
@@ -97,8 +97,8 @@ Bytes encode_snapshot_end(const SnapshotEnd& end) {
 }
 
 Result<SnapshotEnd> decode_snapshot_end(ByteView payload) {
-  FTVM_TRY(check_range("length of the end frame", payload.size(), kSnapshotEndBytes,
-                       kSnapshotEndBytes));
+  FTVM_TRY(
+      check_range("length of the end frame", payload.size(), kSnapshotEndBytes, kSnapshotEndBytes));
   const std::uint8_t* from = payload.data();
   return SnapshotEnd{load_le<std::uint64_t>(from),
                      {{load_le<std::uint64_t>(from + 8), load_le<std::uint64_t>(from + 16)}}};

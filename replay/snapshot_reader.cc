@@ -7,9 +7,9 @@ namespace ftvm::replay {
 namespace {
 
 Error misplaced(const FrameStep& step) {
-  const Error error(ErrorCode::kBadData,
-                    "a frame of type " + std::to_string(static_cast<int>(step.frame.type)) +
-                        " has no place here");
+  const Error error(ErrorCode::kBadData, "a frame of type " +
+                                             std::to_string(static_cast<int>(step.frame.type)) +
+                                             " has no place here");
   return at_offset(error, step.offset);
 }
 
@@ -18,8 +18,8 @@ Error misplaced(const FrameStep& step) {
 Result<FrameStep> SnapshotReader::next_frame() {
   const FrameStep step = FTVM_TRY(frames_.next());
   if (step.verdict == FrameVerdict::kFrame) return step;
-  return Error(ErrorCode::kTornTail,
-               "the snapshot ends at byte " + std::to_string(step.offset) + " without an end frame");
+  return Error(ErrorCode::kTornTail, "the snapshot ends at byte " + std::to_string(step.offset) +
+                                         " without an end frame");
 }
 
 Result<SnapshotPreamble> SnapshotReader::read_preamble() {
@@ -58,10 +58,10 @@ Result<std::optional<RamChunk>> SnapshotReader::next_ram() {
     Result<SnapshotEnd> end = decode_snapshot_end(step.frame.payload);
     if (!end) return at_offset(end.error(), step.offset);
     if (end->chunk_count != chunk_count_) {
-      return at_offset(Error(ErrorCode::kBadData,
-                             "the end frame counts " + std::to_string(end->chunk_count) +
-                                 " chunks, there are " + std::to_string(chunk_count_)),
-                       step.offset);
+      return at_offset(
+          Error(ErrorCode::kBadData, "the end frame counts " + std::to_string(end->chunk_count) +
+                                         " chunks, there are " + std::to_string(chunk_count_)),
+          step.offset);
     }
     end_ = *end;
     return std::optional<RamChunk>();

@@ -1,5 +1,5 @@
-// A snapshot taken apart: preamble, state, RAM chunk by chunk, end. It checks everything that can be
-// checked without a machine; putting the parts into one is snapshot.h's business.
+// A snapshot taken apart: preamble, state, RAM chunk by chunk, end. It checks everything that can
+// be checked without a machine; putting the parts into one is snapshot.h's business.
 //
 // Source: docs/formats/snapshot.md.
 #pragma once

@@ -25,9 +25,9 @@ class ConsoleFollower {
     std::vector<std::string> names;
     std::uint64_t client_id = 0;
     /// The machine's name; when empty, that of the first node that answers.
-    std::string pair;
+    std::string pair = {};
     /// Offset of the first output byte to show; nothing means the oldest there is.
-    std::optional<std::uint64_t> from;
+    std::optional<std::uint64_t> from = {};
   };
   explicit ConsoleFollower(Options options);
 

@@ -54,7 +54,7 @@ HostTime HostClock::now() {
           static_cast<std::uint64_t>(ts.tv_nsec)};
 }
 
-void HostClock::sleep_until(HostTime deadline, const WakeEvent& wake) {
+void HostClock::wait_until(HostTime deadline, const WakeEvent& wake) {
   thread_local const int slack_set = ::prctl(PR_SET_TIMERSLACK, kTimerSlackNs, 0, 0, 0);
   (void)slack_set;  // Without it wakes are 50 us late, which is an inaccuracy and not an error.
   pollfd waiting{.fd = wake.fd(), .events = POLLIN, .revents = 0};

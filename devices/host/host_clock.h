@@ -31,7 +31,7 @@ class HostClock {
   virtual ~HostClock() = default;
   [[nodiscard]] virtual HostTime now();
   /// Sleeps until `deadline` has passed or `wake` is set, whichever is first; may return early.
-  virtual void sleep_until(HostTime deadline, const WakeEvent& wake);
+  virtual void wait_until(HostTime deadline, const WakeEvent& wake);
 };
 
 /// Steers guest time to run one second a second. A busy guest gets the rate of its measured speed,

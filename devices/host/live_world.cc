@@ -106,7 +106,7 @@ Tick LiveWorld::wait_virtual(Tick now, Tick next_due) {
   if (next_due != Tick::never()) return next_due;
   if (woken) return now;
   const HostTime from = clock_.now();
-  clock_.sleep_until(HostTime::never(), wake_);
+  clock_.wait_until(HostTime::never(), wake_);
   wake_.drain();  // The caller is about to look at all there is.
   add(idle_host_ns_, clock_.now().ns - from.ns);
   return now;
@@ -119,7 +119,7 @@ Tick LiveWorld::wait_host(Tick now, GuestTime time, Tick next_due) {
   const bool woken = wake_.drain();
   HostTime to = from;
   if (!woken && !fetch_input(room_) && !pressed_or_stopped() && from < deadline) {
-    clock_.sleep_until(deadline, wake_);
+    clock_.wait_until(deadline, wake_);
     wake_.drain();  // The caller is about to look at all there is.
     to = clock_.now();
     add(idle_host_ns_, to.ns - from.ns);

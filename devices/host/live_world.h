@@ -33,14 +33,14 @@ class LiveWorld final : public World {
     /// Outputs go to the console at once and inputs count as confirmed when the guest has them.
     /// Off under a wrapper that calls ConsoleEndpoint::write, confirm_input and end itself.
     bool releases = true;
-    ClockDiscipline::Options discipline;
+    ClockDiscipline::Options discipline = {};
   };
   struct Counters {
     std::uint64_t waits = 0;         // Calls of wait() that had to sleep, or skipped idle time.
     std::uint64_t idle_host_ns = 0;  // Host time slept in them.
     std::uint64_t console_in_bytes = 0;
     std::uint64_t console_out_bytes = 0;
-    ClockDiscipline::Counters clock;
+    ClockDiscipline::Counters clock = {};
   };
 
   /// Lifetime: `console` and `clock` outlive the world, which owns the console's wakeup.

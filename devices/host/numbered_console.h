@@ -31,7 +31,7 @@ class NumberedConsole final : public ConsoleEndpoint {
  public:
   struct Options {
     SocketAddress address;
-    NumberedHub::Options hub;
+    NumberedHub::Options hub = {};
   };
 
   /// Errors: of listen_on().

@@ -19,9 +19,9 @@ struct ConsoleClientOptions {
   /// Numeric, or names that resolve at once: a slow name server would hold everything up.
   std::vector<SocketAddress> nodes;
   /// Name of the machine; empty takes the first that answers.
-  std::string pair;
+  std::string pair = {};
   /// Offset of the first output byte; nothing takes the oldest there is.
-  std::optional<std::uint64_t> from;
+  std::optional<std::uint64_t> from = {};
   int in_fd = 0;
   int out_fd = 1;
   int message_fd = 2;

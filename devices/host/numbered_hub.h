@@ -26,7 +26,7 @@ class NumberedHub {
   using Connection = std::uint64_t;
   struct Options {
     /// Names this run of this machine (a random id is best): offsets of another mean nothing here.
-    std::string pair;
+    std::string pair = {};
     std::size_t ring_bytes = kConsoleRingBytes;
     std::size_t clients_max = 16;
     /// Control messages for a client that does not read; beyond that it is cut.

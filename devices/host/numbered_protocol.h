@@ -35,8 +35,8 @@ inline constexpr std::size_t kPairNameBytesMax = 128;
 /// `pair` names the machine; empty means any.
 struct ConsoleHello {
   std::uint64_t client_id = 0;  // Random for each run of a client; the same on all its connections.
-  std::optional<std::uint64_t> wanted;
-  std::string pair;
+  std::optional<std::uint64_t> wanted = {};
+  std::string pair = {};
   bool operator==(const ConsoleHello&) const = default;
 };
 /// Asks for the keyboard: answered by an ack, which says where the typed bytes go on, or by a
@@ -47,7 +47,7 @@ struct ConsoleKeyboard {
 /// Typed bytes of the client that has the keyboard.
 struct ConsoleTyped {
   std::uint64_t offset = 0;
-  Bytes bytes;
+  Bytes bytes = {};
   bool operator==(const ConsoleTyped&) const = default;
 };
 /// All output before `next` was shown.
@@ -63,21 +63,21 @@ enum class NodeRole : std::uint8_t { kStandby = 1, kLive = 2 };
 /// Answer to the hello, and again when the role changes.
 struct ConsoleNode {
   NodeRole role = NodeRole::kStandby;
-  Epoch epoch;
+  Epoch epoch = {};
   std::uint64_t input_confirmed = 0;  // Bytes before it survive this node.
   std::uint64_t input_next = 0;       // Bytes before it need not be sent to this node again.
-  std::string pair;
+  std::string pair = {};
   bool operator==(const ConsoleNode&) const = default;
 };
 struct ConsoleOutput {
-  Epoch epoch;
+  Epoch epoch = {};
   std::uint64_t offset = 0;
-  Bytes bytes;
+  Bytes bytes = {};
   bool operator==(const ConsoleOutput&) const = default;
 };
 /// Output from `from` to before `to` is gone.
 struct ConsoleGap {
-  Epoch epoch;
+  Epoch epoch = {};
   std::uint64_t from = 0;
   std::uint64_t to = 0;
   bool operator==(const ConsoleGap&) const = default;
@@ -101,7 +101,7 @@ struct ConsoleRefusal {
 };
 /// The run has ended here, and all of its output was sent.
 struct ConsoleEnd {
-  Epoch epoch;
+  Epoch epoch = {};
   EndReason reason = EndReason::kStopped;
   std::uint64_t output_end = 0;
   bool operator==(const ConsoleEnd&) const = default;
@@ -117,7 +117,7 @@ struct ConsoleBye {
     kReplaced = 6,  // The same client has connected again.
   };
   Why why = Why::kProtocol;
-  std::string text;
+  std::string text = {};
   bool operator==(const ConsoleBye&) const = default;
 };
 

@@ -16,9 +16,9 @@ namespace ftvm::devices::host {
 struct SocketAddress {
   enum class Kind { kTcp, kUnix };
   Kind kind = Kind::kTcp;
-  std::string host;        // Of kTcp: a name or an address; IPv6 without brackets.
+  std::string host = {};   // Of kTcp: a name or an address; IPv6 without brackets.
   std::uint16_t port = 0;  // Of kTcp; 0 lets the kernel choose.
-  std::string path;        // Of kUnix.
+  std::string path = {};   // Of kUnix.
   bool operator==(const SocketAddress&) const = default;
 };
 

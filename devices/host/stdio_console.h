@@ -28,7 +28,7 @@ class StdioConsole final : public ConsoleEndpoint {
     int in_fd = 0;
     int out_fd = 1;
     /// Ctrl-A x was typed. Called on the console's thread; only on a terminal.
-    std::function<void()> on_quit;
+    std::function<void()> on_quit = nullptr;
     std::size_t output_bytes_max = std::size_t{8} << 20;
   };
 

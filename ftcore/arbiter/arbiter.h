@@ -15,22 +15,13 @@
 
 #include "emulator/base/result.h"
 #include "emulator/base/units.h"
+#include "ftcore/protocol/arbiter_answer.h"
 #include "ftcore/protocol/message.h"
 
 namespace ftvm::ftcore {
 
-enum class ArbiterAnswer {
-  kWon,      // The slot holds the caller's incarnation, durably. Now or by an earlier call.
-  kLost,     // The slot holds another incarnation: halt.
-  kUnknown,  // It could not be found out. Stay halted and ask again; never guess.
-};
 std::string_view arbiter_answer_name(ArbiterAnswer answer);
 
-enum class SlotAnswer {
-  kOpened,       // The slot is there for the caller, and nobody has set it.
-  kTaken,        // Another primary opened it, or it is already set: this pair and epoch are over.
-  kUnreachable,  // It could not be found out; do not start protection.
-};
 std::string_view slot_answer_name(SlotAnswer answer);
 
 /// Threading: one call at a time, from any thread. Calls may block for as long as the storage does;

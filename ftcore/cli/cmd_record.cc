@@ -4,7 +4,9 @@
 #include "ftcore/cli/command.h"
 #include "ftcore/cli/guest_machine.h"
 #include "ftcore/cli/live_run.h"
+#include "ftcore/cli/resume.h"
 #include "ftcore/cli/run_id.h"
+#include "ftcore/cli/scripted_console.h"
 #include "replay/journal_writer.h"
 #include "replay/recording_world.h"
 
@@ -17,15 +19,21 @@ Result<int> run(Options& options) {
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
   const auto journal = FTVM_TRY(replay::JournalWriter::create(
       {.path = options.journal, .overwrite = options.overwrite},
-      {.identity = guest->identity(), .run_id = random_run_id()}));
+      {.identity = guest->identity(),
+       .run_id = random_run_id(),
+       .start = guest->start().tick,
+       .start_seq = guest->start().seq,
+       .start_snapshot = guest->start().snapshot}));
   devices::host::LiveWorld* stoppable = nullptr;
-  const auto console = FTVM_TRY(make_console(options.console.empty() ? "stdio" : options.console, [&] {
+  const auto console = FTVM_TRY(make_run_console(options, "stdio", [&] {
     if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
   }));
   devices::host::LiveWorld live({.clock = live_clock(clock)}, *console);
   stoppable = &live;
+  resume(live, *guest);
   replay::RecordingWorld world(live, *journal,
-                               {.digest_every_lines = guest->identity().digest_every_lines});
+                               {.last_seq = guest->start().seq,
+                                .digest_every_lines = guest->identity().digest_every_lines});
   const StopOnSignal signals(live);
   const RunResult result = FTVM_TRY(guest->machine().run(world));
   const Status ended = journal->end();

@@ -5,10 +5,7 @@
 
 #include "emulator/base/prng.h"
 #include "ftcore/cli/command.h"
-#include "ftcore/cli/guest_machine.h"
-#include "ftcore/cli/live_run.h"
-#include "replay/journal_reader.h"
-#include "replay/replaying_world.h"
+#include "ftcore/cli/journal_replay.h"
 
 namespace ftvm::cli {
 namespace {
@@ -60,21 +57,17 @@ int report(const RunResult& result, const Machine& machine, const replay::Replay
 }
 
 Result<int> run(Options& options) {
-  const auto reader = FTVM_TRY(replay::JournalReader::open(journal_path));
-  const auto guest = FTVM_TRY(GuestMachine::create_for(reader->header().identity, options.machine));
-  replay::ReplayingWorld world(
-      *reader, {.last_seq = reader->header().start_seq,
-                .start = reader->header().start,
-                .digest_every_lines = reader->header().identity.digest_every_lines,
-                .on_output = [](const Output& output) {
-                  if (!show_console || output.endpoint != Endpoint::kConsole) return;
-                  std::fwrite(output.bytes.data(), 1, output.bytes.size(), stdout);
-                }});
+  const auto replay = FTVM_TRY(JournalReplay::open(
+      journal_path, options.machine, [](const Output& output) {
+        if (!show_console || output.endpoint != Endpoint::kConsole) return;
+        std::fwrite(output.bytes.data(), 1, output.bytes.size(), stdout);
+      }));
+  replay::ReplayingWorld& world = replay->world();
   SlicedWorld sliced(world, slice_seed);
   World& chosen = slice_seed != 0 ? static_cast<World&>(sliced) : world;
-  const RunResult result = FTVM_TRY(guest->machine().run(chosen));
+  const RunResult result = FTVM_TRY(replay->guest().machine().run(chosen));
   if (!world.source_status()) return world.source_status().error();
-  return report(result, guest->machine(), world, reader->tail());
+  return report(result, replay->guest().machine(), world, replay->reader().tail());
 }
 
 }  // namespace
@@ -85,6 +78,8 @@ const Command kReplayCommand{
     .add_options = add_options,
     .run = run,
     .footer = "Example: ftvm replay boot.ftj --kernel vmlinuz --initramfs initramfs.cpio.gz\n"
-              "The images must be those of the recording; everything else comes from the journal."};
+              "The images must be those of the recording; everything else comes from the journal.\n"
+              "With --snapshot FILE it starts there: the snapshot the journal began at, or a later\n"
+              "one of the same run."};
 
 }  // namespace ftvm::cli

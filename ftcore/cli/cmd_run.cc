@@ -2,6 +2,8 @@
 #include "ftcore/cli/command.h"
 #include "ftcore/cli/guest_machine.h"
 #include "ftcore/cli/live_run.h"
+#include "ftcore/cli/resume.h"
+#include "ftcore/cli/scripted_console.h"
 
 namespace ftvm::cli {
 namespace {
@@ -10,11 +12,12 @@ Result<int> run(Options& options) {
   const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
   devices::host::LiveWorld* stoppable = nullptr;
-  const auto console = FTVM_TRY(make_console(options.console.empty() ? "stdio" : options.console, [&] {
+  const auto console = FTVM_TRY(make_run_console(options, "stdio", [&] {
     if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
   }));
   devices::host::LiveWorld world({.clock = live_clock(clock)}, *console);
   stoppable = &world;
+  resume(world, *guest);
   const StopOnSignal signals(world);
   const RunResult result = FTVM_TRY(guest->machine().run(world));
   print_end(result, guest->machine(), false);
@@ -29,6 +32,7 @@ const Command kRunCommand{
     .add_options = nullptr,
     .run = run,
     .footer = "Example: ftvm run --kernel vmlinuz --initramfs initramfs.cpio.gz\n"
+              "With --snapshot FILE it goes on from there instead of booting.\n"
               "On a terminal Ctrl-A x quits; SIGINT and SIGTERM end the run cleanly."};
 
 }  // namespace ftvm::cli

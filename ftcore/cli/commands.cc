@@ -3,7 +3,9 @@
 namespace ftvm::cli {
 
 std::span<const Command> commands() {
-  static const Command table[] = {kRunCommand, kRecordCommand, kReplayCommand};
+  static const Command table[] = {kRunCommand, kRecordCommand, kReplayCommand, kSnapshotCommand, kPrimaryCommand, kBackupCommand,
+                                  kConsoleCommand, kCtlCommand,
+                                  kKeygenCommand};
   return table;
 }
 

@@ -7,6 +7,7 @@
 #include "emulator/base/file.h"
 #include "ftcore/cli/host_facts.h"
 #include "replay/identity.h"
+#include "replay/machine_image.h"
 
 namespace ftvm::cli {
 namespace {
@@ -41,6 +42,15 @@ Result<replay::ClockMode> clock_mode(const MachineOptions& options, replay::Cloc
 
 Result<std::unique_ptr<GuestMachine>> GuestMachine::create(const MachineOptions& options,
                                                            replay::ClockMode clock) {
+  if (options.snapshot.empty()) return power_on(options, clock);
+  auto preamble = replay::read_snapshot_preamble(options.snapshot);
+  if (!preamble) return std::move(preamble).error().context("--snapshot");
+  preamble->identity.clock = clock;
+  return create_for(preamble->identity, options);
+}
+
+Result<std::unique_ptr<GuestMachine>> GuestMachine::power_on(const MachineOptions& options,
+                                                             replay::ClockMode clock) {
   std::unique_ptr<GuestMachine> guest(new GuestMachine);
   boot::LinuxImage& image = guest->image_;
   image.kernel = FTVM_TRY(read_image(options.kernel, "kernel"));
@@ -88,9 +98,28 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::create_for(const replay::Mac
   options.rtc = identity.boot_unix_s;
   options.digest_every = identity.digest_every_lines;
   options.no_reboot = identity.board.ends_with("no-reboot\n");
-  auto guest = FTVM_TRY(create(options, identity.clock));
+  auto guest = FTVM_TRY(power_on(options, identity.clock));
   FTVM_TRY(replay::check_identity(identity, guest->identity()));
+  if (!options.snapshot.empty()) FTVM_TRY(guest->load(options.snapshot));
   return guest;
+}
+
+Status GuestMachine::load(const std::string& snapshot) {
+  const auto preamble = replay::read_snapshot_preamble(snapshot);
+  if (!preamble) return Error(preamble.error()).context("--snapshot");
+  // What decides nothing about the state may differ: how time goes on, and how often it is looked.
+  replay::MachineIdentity mine = identity_;
+  mine.clock = preamble->identity.clock;
+  mine.digest_every_lines = preamble->identity.digest_every_lines;
+  replay::MachineImage image(*machine_);
+  const auto place = replay::load_snapshot(snapshot, image, mine);
+  if (!place) return Error(place.error()).context("--snapshot");
+  start_ = {.tick = place->tick,
+            .seq = place->seq,
+            .snapshot = image.digest_all(),
+            .run_id = place->run_id,
+            .clock = mine.clock};
+  return {};
 }
 
 }  // namespace ftvm::cli

@@ -2,6 +2,8 @@
 // and the identity that both must agree on.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -14,28 +16,47 @@
 
 namespace ftvm::cli {
 
+/// Where a machine stands before it runs. All zero at power-on; else what its snapshot says.
+struct StartPoint {
+  Tick tick;
+  JournalSeq seq;   // Of the last record before it.
+  Digest snapshot;  // digest_all() of the snapshot, which is how a journal names it.
+  std::array<std::uint8_t, 16> run_id{};  // Of the run the snapshot was taken of.
+  replay::ClockMode clock = replay::ClockMode::kVirtual;  // Of that run.
+  [[nodiscard]] bool at_power_on() const { return snapshot == Digest{}; }
+};
+
 class GuestMachine {
  public:
-  /// Reads the images, checks them, powers on. Errors: kNotFound, kBadData, kUsage, kUnsupported,
-  /// each naming the option.
+  /// Reads the images, checks them, and powers on or loads options.snapshot, whose options win over
+  /// the user's then (but not over `clock`: a run may go on under another one). Errors: kNotFound,
+  /// kBadData, kUsage, kUnsupported, each naming the option; kMismatch naming what differs from the
+  /// snapshot.
   static Result<std::unique_ptr<GuestMachine>> create(const MachineOptions& options,
                                                       replay::ClockMode clock);
 
-  /// The machine of a journal or snapshot: its options win, the images must be those it names.
-  /// Errors: as above, and kMismatch naming what differs.
+  /// The machine of a journal or of a peer: its options win, the images must be those it names.
+  /// Starts from options.snapshot if there is one, which must be of the same machine. Errors: as
+  /// above, and kMismatch naming what differs.
   static Result<std::unique_ptr<GuestMachine>> create_for(const replay::MachineIdentity& identity,
                                                           MachineOptions options);
 
   [[nodiscard]] Machine& machine() { return *machine_; }
   [[nodiscard]] devices::Board& board() { return *board_; }
   [[nodiscard]] const replay::MachineIdentity& identity() const { return identity_; }
+  [[nodiscard]] const StartPoint& start() const { return start_; }
 
  private:
   GuestMachine() = default;
+  static Result<std::unique_ptr<GuestMachine>> power_on(const MachineOptions& options,
+                                                        replay::ClockMode clock);
+  Status load(const std::string& snapshot);
+
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<devices::Board> board_;
   boot::LinuxImage image_;
   replay::MachineIdentity identity_;
+  StartPoint start_;
 };
 
 /// The clock the options ask for. Errors: kUsage.

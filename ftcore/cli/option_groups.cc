@@ -27,6 +27,8 @@ void add_machine_options(CLI::App& app, MachineOptions& o) {
 
 void add_pair_options(CLI::App& app, PairOptions& o) {
   const char* group = "Pair";
+  app.add_option("--pair-name", o.name, "Name of the pair, for the console's clients")
+      ->capture_default_str()->group(group);
   app.add_option("--channel", o.channel, "Logging channel: the primary listens there, the backup connects")
       ->capture_default_str()->group(group);
   app.add_option("--arbiter", o.arbiter, "file:DIRECTORY on storage that both nodes share")->group(group);
@@ -51,6 +53,9 @@ void add_shared_options(CLI::App& app, Options& options) {
   const char* group = "Run";
   app.add_option("--console", options.console,
                  "stdio, none, tcp:HOST:PORT, unix:PATH or numbered:HOST:PORT")->group(group);
+  app.add_option("--script", options.script,
+                 "Type what this file says: lines of wait \"TEXT\", send \"TEXT\\n\", at the end stop")
+      ->group(group);
   app.add_option("--journal", options.journal, "Record to this file")->group(group);
   app.add_flag("--overwrite", options.overwrite, "Replace an existing journal or snapshot")->group(group);
   app.add_option("--control", options.control, "Unix socket for ftvm ctl")->group(group);

@@ -25,6 +25,7 @@ struct MachineOptions {
 };
 
 struct PairOptions {
+  std::string name = "ftvm";     // Of the pair, for the console's clients.
   std::string channel = "127.0.0.1:7400";
   std::string arbiter;           // "file:DIRECTORY"
   std::string key;
@@ -40,6 +41,7 @@ struct Options {
   MachineOptions machine;
   PairOptions pair;
   std::string console;           // Empty is the command's default.
+  std::string script;            // File of what is typed there instead of by a user.
   std::string journal;
   bool overwrite = false;
   std::string control;           // Unix socket for `ftvm ctl`.

@@ -10,15 +10,11 @@
 
 #include "emulator/base/units.h"
 #include "emulator/world.h"
+#include "ftcore/protocol/arbiter_answer.h"
 #include "ftcore/protocol/message.h"
 #include "replay/record.h"
 
 namespace ftvm::ftcore {
-
-/// May the pair be protected in an epoch: is its slot still free, and the storage reachable?
-enum class SlotAnswer : std::uint8_t { kOpened, kTaken, kUnreachable };
-/// Of a test-and-set. kUnknown: the storage said nothing; the same question may be asked again.
-enum class ArbiterAnswer : std::uint8_t { kWon, kLost, kUnknown };
 
 /// Give a message to the channel. Errors: none; what can not be sent shows as a closed channel, and
 /// what has no peer any more is dropped.

@@ -33,9 +33,9 @@ void BackupSession::on_channel_closed(HostTime now) {
   if (core_.role() == Role::kSyncing) primary_lost("its channel closed");
 }
 
-void BackupSession::on_heartbeat(const Heartbeat& heartbeat, HostTime now) {
-  core_.advance(now);
-  core_.admit(heartbeat);
+void BackupSession::on_heartbeat(const Heartbeat& heartbeat, HostTime arrived) {
+  core_.advance(arrived);
+  core_.admit(heartbeat, arrived);
 }
 
 void BackupSession::on_tick(HostTime now) {

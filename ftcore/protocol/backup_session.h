@@ -26,12 +26,12 @@ namespace ftvm::ftcore {
 class BackupSession {
  public:
   struct Options {
-    Uuid incarnation;  // Random for each start of the process.
-    replay::MachineIdentity identity;
-    JournalSeq start_seq;
-    Tick start;
-    Digest start_snapshot;
-    std::string arbiter;
+    Uuid incarnation{};  // Random for each start of the process.
+    replay::MachineIdentity identity{};
+    JournalSeq start_seq{};
+    Tick start{};
+    Digest start_snapshot{};
+    std::string arbiter{};
     std::uint16_t heartbeat_port = 0;
     /// Records the machine has not consumed. Units: bytes. Range: at least kRecordCostMax.
     std::uint64_t queue_bytes_max = std::uint64_t{16} << 20;
@@ -57,7 +57,8 @@ class BackupSession {
   // From the other side.
   void on_message(const Message& message, HostTime now);
   void on_channel_closed(HostTime now);
-  void on_heartbeat(const Heartbeat& heartbeat, HostTime now);
+  /// `arrived`: when the heartbeat thread had it.
+  void on_heartbeat(const Heartbeat& heartbeat, HostTime arrived);
   /// About every millisecond, at least every quarter of the detection time.
   void on_tick(HostTime now);
 

@@ -16,6 +16,7 @@ constexpr double kGainTimesTargetSquared = 0.25;  // kGain = this / target, targ
 constexpr double kDamping = 1.0;
 // Acknowledgements that come faster say little each; learning from them would be noise.
 constexpr std::int64_t kSteerNs = 8 * kNsPerMs;
+constexpr double kStepSeconds = 0.01;
 // After a gap in acknowledgements one step is not made larger than this.
 constexpr double kSteerSecondsMax = 0.1;
 // A prediction this much above the measured lag is not believed: idle ticks cost the backup
@@ -121,7 +122,9 @@ void LagControl::steer(HostTime now) {
   lag_before_ = lag;
   const double step =
       -(kGainTimesTargetSquared / target_s) * (lag - 1) * seconds - kDamping * trend;
-  const double factor = std::clamp(std::exp(step), 1 - kStepDown, 1 + kStepUp);
+  const double periods = seconds / kStepSeconds;
+  const double factor = std::exp(
+      std::clamp(step, std::log(1 - kStepDown) * periods, std::log(1 + kStepUp) * periods));
   if (factor < 1) FTVM_MARK("lag.slowed");
   duty_ = std::clamp(duty_ * factor, options_.duty_min, 1.0);
 }

@@ -51,7 +51,7 @@ class LagControl {
   void on_progress(Tick tick, HostTime now);
   void on_sent(JournalSeq last, HostTime now);
   /// The backup's vCPU stood at `executed` and had accepted `accepted`. Returns the duty from now
-  /// on: a step smaller than kStepDown down, or kStepUp up, each a share of the duty before.
+  /// on; in 10 ms it falls by no more than kStepDown and rises by no more than kStepUp of itself.
   double on_ack(JournalSeq accepted, Tick executed, HostTime now);
 
   [[nodiscard]] double duty() const { return duty_; }

@@ -108,9 +108,9 @@ void PrimarySession::on_channel_closed(HostTime now) {
   settle();
 }
 
-void PrimarySession::on_heartbeat(const Heartbeat& heartbeat, HostTime now) {
-  core_.advance(now);
-  core_.admit(heartbeat);
+void PrimarySession::on_heartbeat(const Heartbeat& heartbeat, HostTime arrived) {
+  core_.advance(arrived);
+  core_.admit(heartbeat, arrived);
 }
 
 void PrimarySession::on_tick(HostTime now) {

@@ -28,21 +28,21 @@ namespace ftvm::ftcore {
 class PrimarySession {
  public:
   struct Options {
-    Uuid pair;         // Random when the pair is new.
-    Uuid incarnation;  // Random for each start of the process.
-    replay::MachineIdentity identity;
-    JournalSeq start_seq;  // Last record before the first one of this run; 0 at power-on.
-    Tick start;            // Where the machine stands; 0 at power-on.
-    Digest start_snapshot;
-    std::string arbiter;                           // Canonical text of the arbiter option.
+    Uuid pair{};         // Random when the pair is new.
+    Uuid incarnation{};  // Random for each start of the process.
+    replay::MachineIdentity identity{};
+    JournalSeq start_seq{};  // Last record before the first one of this run; 0 at power-on.
+    Tick start{};            // Where the machine stands; 0 at power-on.
+    Digest start_snapshot{};
+    std::string arbiter{};                           // Canonical text of the arbiter option.
     Epoch epoch{1};                                // Of the first protection. Range: above 0.
     std::array<std::uint8_t, 32> heartbeat_key{};  // Random.
     std::uint16_t heartbeat_port = 0;
     std::uint32_t detection_ms = 200;
     std::uint32_t heartbeat_ms = 20;
     bool alone = false;  // Never take a backup: epoch 0, runs at once.
-    LagControl::Options lag;
-    JournalBuffer::Options buffer;
+    LagControl::Options lag{};
+    JournalBuffer::Options buffer{};
     /// Outputs held above this pause the machine. Units: bytes.
     std::uint64_t held_bytes_max = std::uint64_t{16} << 20;
   };
@@ -68,7 +68,8 @@ class PrimarySession {
   // From the other side. A message comes from any connection; a close is that of the peer.
   void on_message(const Message& message, HostTime now);
   void on_channel_closed(HostTime now);
-  void on_heartbeat(const Heartbeat& heartbeat, HostTime now);
+  /// `arrived`: when the heartbeat thread had it.
+  void on_heartbeat(const Heartbeat& heartbeat, HostTime arrived);
   /// About every millisecond, at least every quarter of the detection time.
   void on_tick(HostTime now);
 

@@ -92,7 +92,8 @@ bool SessionCore::admit(const Message& message) {
   return true;
 }
 
-void SessionCore::admit(const Heartbeat& heartbeat) {
+void SessionCore::admit(const Heartbeat& heartbeat, HostTime arrived) {
+  FTVM_ASSERT(arrived <= now_);
   if (is_final(role_)) return;
   if (peer_.session.is_zero() || heartbeat.session != peer_.session) {
     return ignore("heartbeat of another session");
@@ -105,9 +106,9 @@ void SessionCore::admit(const Heartbeat& heartbeat) {
     return ignore("old heartbeat");
   }
   heartbeat_number_ = heartbeat.number;
-  detector_.on_heartbeat(now_);
-  detector_.on_paused(heartbeat.paused, now_);
-  detector_.on_progress(heartbeat.progress, now_);
+  detector_.on_heartbeat(arrived);
+  detector_.on_paused(heartbeat.paused, arrived);
+  detector_.on_progress(heartbeat.progress, arrived);
 }
 
 void SessionCore::send(Body body, Send::To to) {

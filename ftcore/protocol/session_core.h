@@ -68,8 +68,9 @@ class SessionCore {
   /// Handles every origin but the peer's own, and the peer's when the channel is closed. True when
   /// the message is for the session.
   [[nodiscard]] bool admit(const Message& message);
-  /// The same for heartbeats, whose numbers must rise; tells the detector what it says.
-  void admit(const Heartbeat& heartbeat);
+  /// The same for heartbeats, whose numbers must rise; tells the detector what it says. `arrived`
+  /// may lie a little in the past: it is when the heartbeat thread had it.
+  void admit(const Heartbeat& heartbeat, HostTime arrived);
 
   using Body = decltype(Message::body);
   /// To the peer of the session. Range: the channel is open.

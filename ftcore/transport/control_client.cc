@@ -133,10 +133,14 @@ Result<std::string> call_node(const ControlCall& call) {
   const json args = json::parse(call.args, nullptr, false);
   if (!args.is_object()) return Error(ErrorCode::kUsage, "the arguments are not a JSON object");
   const auto deadline = Clock::now() + std::chrono::milliseconds(call.timeout_ms);
-  const json request = {{"command", call.command}, {"args", args}};
+  const std::string request = json{{"command", call.command}, {"args", args}}.dump(
+      -1, ' ', false, json::error_handler_t::replace);
+  if (request.size() > kControlRequestBytesMax) {
+    return Error(ErrorCode::kUsage, "the request is longer than " +
+                                        std::to_string(kControlRequestBytesMax) + " bytes");
+  }
   const ScopedFd fd = FTVM_TRY(connect_to(call.path));
-  FTVM_TRY(
-      send_line(fd.get(), request.dump(-1, ' ', false, json::error_handler_t::replace), deadline));
+  FTVM_TRY(send_line(fd.get(), request, deadline));
   return read_answer(FTVM_TRY(receive_line(fd.get(), deadline)));
 }
 

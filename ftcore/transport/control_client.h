@@ -18,8 +18,8 @@ struct ControlCall {
 
 /// Blocks until the answer is there and returns the JSON text of its result. Errors: the node's own
 /// with its code and message; kNotFound when there is no socket, kClosed when nobody listens or the
-/// node went away, kTimeout, kUsage for args that are no JSON object, kBadData for an answer that
-/// makes no sense.
+/// node went away, kTimeout, kUsage for args that are no JSON object or too long, kBadData for an
+/// answer that makes no sense.
 Result<std::string> control_call(const ControlCall& call);
 
 }  // namespace ftvm::ftcore

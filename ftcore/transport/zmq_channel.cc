@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <string>
@@ -22,6 +23,10 @@ constexpr int kConnectReceiveQueueMax = 1024;
 constexpr std::size_t kBatchMessagesMax = 16;
 constexpr std::size_t kDrainMessagesMax = 4 * kConnectReceiveQueueMax;
 constexpr int kGatherRoundsMax = 8;
+/// Pause after an attempt to connect that failed, and patience with one that says nothing (the
+/// socket's own limits of connecting and handshaking are shorter).
+constexpr std::uint32_t kPauseMs = 200;
+constexpr std::uint32_t kAttemptMs = 10'000;
 
 ChannelEvent make_event(ChannelEvent::Kind kind, PeerId peer) {
   ChannelEvent event;
@@ -52,16 +57,36 @@ const ChannelAddress& ZmqChannel::address() const {
 
 Status ZmqChannel::open_descriptors() {
   wakeup_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
-  if (!wakeup_ || !epoll_) return error_from_errno("create a descriptor");
+  if (!wakeup_ || !timer_ || !epoll_) return error_from_errno("create a descriptor");
   const auto [messages, notes] = socket_->descriptors();
-  for (const int fd : {wakeup_.get(), messages, notes}) {
+  for (const int fd : {wakeup_.get(), timer_.get(), messages, notes}) {
     epoll_event event{};
     event.events = EPOLLIN;
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return error_from_errno("epoll");
   }
+  if (!listening_) arm_timer(kAttemptMs);
   update_wakeup();
   return {};
+}
+
+/// All zero disarms.
+void ZmqChannel::arm_timer(std::uint32_t ms) {
+  itimerspec spec{};
+  spec.it_value.tv_sec = ms / 1000;
+  spec.it_value.tv_nsec = static_cast<long>(ms % 1000) * 1'000'000;
+  const int done = ::timerfd_settime(timer_.get(), 0, &spec, nullptr);
+  FTVM_ASSERT(done == 0);
+}
+
+/// When it is time for that, and there is no connection.
+void ZmqChannel::try_again() {
+  std::uint64_t expirations = 0;
+  if (::read(timer_.get(), &expirations, sizeof expirations) != sizeof expirations) return;
+  if (listening_ || server_ != PeerId{}) return;
+  socket_->reconnect();
+  arm_timer(kAttemptMs);
 }
 
 /// Moves what the socket has into events_. A connection's end is settled only when its messages
@@ -111,12 +136,14 @@ void ZmqChannel::settle_connecting(std::vector<RawMessage> messages,
   }
   for (const SocketNote& note : notes) {
     const bool handshaken = note.kind == SocketNote::Kind::kHandshaken;
-    if (!handshaken && note.kind != SocketNote::Kind::kDisconnected) continue;
-    if (server_ != PeerId{}) {
+    const bool lost = note.kind == SocketNote::Kind::kDisconnected;
+    if (server_ != PeerId{} && (lost || handshaken)) {
       events_.push_back(make_event(ChannelEvent::Kind::kDisconnected, server_));
       server_ = {};
     }
+    if (server_ == PeerId{}) arm_timer(kPauseMs);
     if (!handshaken) continue;
+    arm_timer(0);
     server_ = {++last_server_};
     events_.push_back(make_event(ChannelEvent::Kind::kConnected, server_));
   }
@@ -143,7 +170,10 @@ std::optional<ChannelEvent> ZmqChannel::pop_event() {
 }
 
 std::optional<ChannelEvent> ZmqChannel::receive() {
-  if (events_.empty()) gather();
+  if (events_.empty()) {
+    gather();
+    try_again();
+  }
   std::optional<ChannelEvent> event = pop_event();
   update_wakeup();
   return event;
@@ -168,6 +198,7 @@ void ZmqChannel::drop(PeerId peer) {
   } else if (peer == server_) {
     server_ = {};
     socket_->reconnect();
+    arm_timer(kAttemptMs);
   }
   update_wakeup();
 }
@@ -180,6 +211,7 @@ Result<std::unique_ptr<ZmqChannel>> ZmqChannel::open(const ZmqChannelOptions& op
   socket_options.listening = listening;
   socket_options.key = options.key;
   socket_options.send_queue_messages_max = options.send_queue_messages_max;
+  socket_options.linger_ms = options.linger_ms;
   socket_options.receive_queue_messages_max =
       listening ? kListenReceiveQueueMax : kConnectReceiveQueueMax;
   socket_options.message_bytes_max = listening ? kWireSmallMessageBytesMax : kWireMessageBytesMax;

@@ -34,6 +34,8 @@ struct ZmqChannelOptions {
   /// Messages waiting for one peer; one more is an error of send(). The protocol's credit keeps the
   /// bytes in bounds long before.
   int send_queue_messages_max = 4096;
+  /// How long the end of the channel may block for what is not yet sent, a goodbye for example.
+  int linger_ms = 0;
 };
 
 class ZmqChannel final : public Channel {
@@ -64,11 +66,14 @@ class ZmqChannel final : public Channel {
   std::optional<ChannelEvent> pop_event();
   void gather();
   void settle_connecting(std::vector<RawMessage> messages, const std::vector<SocketNote>& notes);
+  void try_again();
+  void arm_timer(std::uint32_t ms);
   void update_wakeup();
 
   std::unique_ptr<ZmqSocket> socket_;
   const bool listening_;
   ScopedFd wakeup_;  // eventfd: something is ready that the library will not signal again.
+  ScopedFd timer_;   // Connecting side: the next attempt.
   ScopedFd epoll_;
   bool awake_ = false;
   std::deque<ChannelEvent> events_;

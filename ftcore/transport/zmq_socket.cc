@@ -14,13 +14,14 @@ constexpr const char* kMonitorName = "inproc://monitor";
 constexpr int kMonitorEvents =
     ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
     ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-    ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_CLOSED;
 /// Two frames each. The library's thread waits when nobody takes them for so long.
 constexpr int kMonitorQueueMax = 10'000;
 constexpr int kHandshakeMs = 5000;
 constexpr int kConnectMs = 2000;
-constexpr int kReconnectMs = 100;
-constexpr int kReconnectMsMax = 1000;
+/// The library reconnects after an hour: never, because our attempts come first. To forbid it (-1)
+/// would be worse: the library then ends a lost connection together with what it had delivered.
+constexpr int kReconnectMs = 3'600'000;
 /// Of a note's first frame: a 16-bit event and a 32-bit value.
 constexpr std::size_t kNoteBytes = 6;
 
@@ -65,6 +66,9 @@ SocketNote to_note(int event, int value) {
     case ZMQ_EVENT_DISCONNECTED:
       note.kind = SocketNote::Kind::kDisconnected;
       note.fd = value;
+      break;
+    case ZMQ_EVENT_CLOSED:
+      note.kind = SocketNote::Kind::kConnectFailed;
       break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
       note.kind = SocketNote::Kind::kHandshaken;
@@ -120,8 +124,7 @@ class ZmqSocket::Impl {
 };
 
 void ZmqSocket::Impl::configure(const ZmqSocketOptions& options) {
-  socket_.set(zmq::sockopt::linger, 0);
-  socket_.set(zmq::sockopt::immediate, true);
+  socket_.set(zmq::sockopt::linger, options.linger_ms);
   socket_.set(zmq::sockopt::tcp_keepalive, 0);
   socket_.set(zmq::sockopt::ipv6, address_.is_ipv6());
   socket_.set(zmq::sockopt::sndhwm, options.send_queue_messages_max);
@@ -133,7 +136,6 @@ void ZmqSocket::Impl::configure(const ZmqSocketOptions& options) {
   } else {
     socket_.set(zmq::sockopt::connect_timeout, kConnectMs);
     socket_.set(zmq::sockopt::reconnect_ivl, kReconnectMs);
-    socket_.set(zmq::sockopt::reconnect_ivl_max, kReconnectMsMax);
   }
   if (options.key) configure_curve(*options.key);
 }
@@ -183,7 +185,9 @@ std::optional<RawMessage> ZmqSocket::Impl::take_message() {
       } else if (parts < parts_expected) {
         message.bytes.assign(data, data + part.size());
         message.fd = zmq_msg_get(part.handle(), ZMQ_SRCFD);
-        message.peer_address = property_or_empty(part, "Peer-Address");
+        // For a Unix socket it would be user and process numbers.
+        const bool tcp = address_.kind == ChannelAddress::Kind::kTcp;
+        message.peer_address = tcp ? property_or_empty(part, "Peer-Address") : "";
       }
     }
     if (parts == parts_expected) return message;
@@ -217,7 +221,11 @@ Status ZmqSocket::Impl::send(const std::string& routing_id, ByteView bytes) {
 
 void ZmqSocket::Impl::reconnect() {
   FTVM_ASSERT(!listening_);
-  socket_.disconnect(url_of(address_));
+  try {
+    socket_.disconnect(url_of(address_));
+  } catch (const zmq::error_t& error) {
+    if (error.num() != ENOENT) throw;  // The library has forgotten it already.
+  }
   socket_.connect(url_of(address_));
 }
 

@@ -1,6 +1,10 @@
 // One ZeroMQ socket with its monitor, in plain types: the only code here that knows the library.
 // What the events mean for a pair is ZmqChannel's business.
 //
+// Each attempt to connect is one of ours. The library's own would send on a new connection what was
+// queued for the old one; with ZMQ_IMMEDIATE against that, it would throw away what the old one had
+// delivered and nobody had taken yet; and it gives up for good when only one side has a key.
+//
 // Source: zmq_setsockopt(3), zmq_socket_monitor(3), zmq_getsockopt(3) on ZMQ_FD and ZMQ_EVENTS.
 #pragma once
 
@@ -31,6 +35,7 @@ struct SocketNote {
     kAccepted,         // Listening side: `fd` is a new connection.
     kHandshaken,       // It may carry messages from now on. No fd.
     kHandshakeFailed,  // No fd; `reason` is for people.
+    kConnectFailed,    // Connecting side: nobody answered. No fd.
     kDisconnected,     // `fd` is no more.
   };
   Kind kind = Kind::kAccepted;
@@ -45,13 +50,14 @@ struct ZmqSocketOptions {
   int send_queue_messages_max = 0;     // Of each connection; at least 1.
   int receive_queue_messages_max = 0;  // Of each connection; at least 1.
   std::size_t message_bytes_max = 0;   // A longer one ends its connection.
+  int linger_ms = 0;  // How long the end of the socket may wait for what is not yet sent.
 };
 
 /// Threading: one thread. No call blocks.
 class ZmqSocket {
  public:
-  /// A bound ROUTER, or a DEALER that starts to connect. Errors: kUsage for an address that this
-  /// machine cannot use, kUnsupported without CURVE, kIo; all name the address.
+  /// A bound ROUTER, or a DEALER that starts to connect, once. Errors: kUsage for an address that
+  /// this machine cannot use, kUnsupported without CURVE, kIo; all name the address.
   static Result<std::unique_ptr<ZmqSocket>> open(const ZmqSocketOptions& options);
   ~ZmqSocket();
 
@@ -67,7 +73,8 @@ class ZmqSocket {
   /// `routing_id` is empty on the connecting side. Errors: kClosed, or kIo for a full queue.
   Status send(const std::string& routing_id, ByteView bytes);
 
-  /// Connecting side: gives the connection up, if there is one, and begins again.
+  /// Connecting side: gives the connection up, if there is one, with all that was not taken from
+  /// it, and tries once more.
   void reconnect();
 
   /// With the port that the system chose.

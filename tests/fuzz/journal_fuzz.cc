@@ -1,5 +1,5 @@
-// Journals from hostile bytes: never a crash, never a record out of range or out of order. The first
-// byte of the input says which door the rest is pushed through.
+// Journals from hostile bytes: never a crash, never a record out of range or out of order. The
+// first byte of the input says which door the rest is pushed through.
 #include <cstdint>
 #include <cstdlib>
 #include <optional>

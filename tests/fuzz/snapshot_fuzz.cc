@@ -1,5 +1,6 @@
-// Snapshots from hostile bytes: never a crash, and a file that is refused while it is checked leaves
-// the machine as it was. The first byte of the input says which door the rest is pushed through.
+// Snapshots from hostile bytes: never a crash, and a file that is refused while it is checked
+// leaves the machine as it was. The first byte of the input says which door the rest is pushed
+// through.
 #include <unistd.h>
 
 #include <cstdint>
@@ -39,11 +40,10 @@ void load(ByteView bytes) {
 
 Bytes preamble(std::uint64_t state_bytes) {
   Bytes file;
-  append_frame(file, FrameType::kSnapshotPreamble,
-               encode_snapshot_preamble({.place = {},
-                                         .ram_bytes = kRamChunkBytes,
-                                         .state_bytes = state_bytes,
-                                         .identity = {}}));
+  append_frame(
+      file, FrameType::kSnapshotPreamble,
+      encode_snapshot_preamble(
+          {.place = {}, .ram_bytes = kRamChunkBytes, .state_bytes = state_bytes, .identity = {}}));
   return file;
 }
 

@@ -44,8 +44,7 @@ inline Bytes framed(ByteView input) {
   Bytes out;
   while (input.size() >= kHeadBytes) {
     const std::size_t length = load_le<std::uint16_t>(input.data() + 2);
-    const ByteView payload =
-        input.subspan(kHeadBytes, std::min(length, input.size() - kHeadBytes));
+    const ByteView payload = input.subspan(kHeadBytes, std::min(length, input.size() - kHeadBytes));
     const auto flags = static_cast<std::uint8_t>(input[1] & replay::kFrameFlagsKnown);
     replay::append_frame(out, static_cast<replay::FrameType>(input[0]), payload, flags);
     input = input.subspan(kHeadBytes + payload.size());

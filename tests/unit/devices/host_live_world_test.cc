@@ -196,7 +196,7 @@ TEST(LiveWorldVirtualClock, AScriptedRunAsksAtTheSameTicksEachTime) {
     return trace;
   };
   EXPECT_EQ(run(), run());
-  EXPECT_EQ(run(), "400=0:root\n600=5:halt\n") << "the ticks are part of the test";
+  EXPECT_EQ(run(), "300=0:root\n400=5:halt\n") << "the ticks are part of the test";
 }
 
 class HostClockWorld : public ::testing::Test {

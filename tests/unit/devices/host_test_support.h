@@ -1,15 +1,18 @@
-// What the tests of devices/host share: bytes from text, waiting for another thread without
+// What the tests of devices/host share: bytes from text, frames, waiting for another thread without
 // guessing how long it takes, and a host clock that only moves when told.
 #pragma once
 
-#include <chrono>
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
-#include <thread>
+#include <utility>
+#include <vector>
 
 #include "devices/host/host_clock.h"
+#include "devices/host/numbered_protocol.h"
 #include "emulator/base/bytes.h"
 
 namespace ftvm::devices::host {
@@ -21,13 +24,29 @@ inline std::string text_of(ByteView bytes) {
   return std::string(bytes.begin(), bytes.end());
 }
 
+/// Precondition: whole frames of the numbered console.
+inline std::vector<ConsoleMessage> decode_all(ByteView bytes) {
+  ConsoleFrameReader reader;
+  reader.push(bytes);
+  std::vector<ConsoleMessage> messages;
+  for (;;) {
+    auto next = reader.next();
+    EXPECT_TRUE(next) << next.error().message();
+    if (!next || !next->has_value()) return messages;
+    messages.push_back(**std::move(next));
+  }
+}
+
 /// Waits for a condition that another thread makes true; false after a minute, which is an error
 /// and not a slow host.
 inline bool eventually(const std::function<bool()>& condition) {
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  constexpr std::uint64_t kPatienceNs = 60'000'000'000;
+  HostClock clock;
+  const WakeEvent nothing;
+  const HostTime give_up{clock.now().ns + kPatienceNs};
   while (!condition()) {
-    if (std::chrono::steady_clock::now() > give_up) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (clock.now() > give_up) return false;
+    clock.wait_until({clock.now().ns + 1'000'000}, nothing);
   }
   return true;
 }
@@ -37,7 +56,7 @@ inline bool eventually(const std::function<bool()>& condition) {
 class InventedClock final : public HostClock {
  public:
   HostTime now() override { return now_; }
-  void sleep_until(HostTime deadline, const WakeEvent& wake) override {
+  void wait_until(HostTime deadline, const WakeEvent& wake) override {
     ++sleeps;
     if (in_sleep) in_sleep();
     if (wake.drain()) return;

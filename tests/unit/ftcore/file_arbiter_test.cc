@@ -46,8 +46,14 @@ class FileArbiterTest : public ::testing::Test {
     std::sort(all.begin(), all.end());
     return all;
   }
+  explicit FileArbiterTest(const std::string& parent = ::testing::TempDir()) : folder_(parent) {}
   TempDir folder_;
   FileArbiter arbiter_{folder_.path()};
+};
+
+class DamagedSlotTest : public FileArbiterTest {
+ protected:
+  DamagedSlotTest() : FileArbiterTest(memory_folder()) {}
 };
 
 TEST_F(FileArbiterTest, FirstWinsSecondLosesAndBothMayAskAgain) {
@@ -108,7 +114,7 @@ TEST_F(FileArbiterTest, ALostReplyIsNotALoss) {
   EXPECT_EQ(arbiter_.test_and_set(kPair, kEpoch, kMe), ArbiterAnswer::kWon);
 }
 
-TEST_F(FileArbiterTest, ATornSlotIsUnknownAtEveryLength) {
+TEST_F(DamagedSlotTest, ATornSlotIsUnknownAtEveryLength) {
   ASSERT_EQ(arbiter_.open(kPair, kEpoch, kMe), SlotAnswer::kOpened);
   const std::string text = arbiter_slot_text("winner", kPair, kEpoch, kMe);
   for (std::size_t size = 0; size < text.size(); ++size) {
@@ -124,7 +130,7 @@ TEST_F(FileArbiterTest, ATornSlotIsUnknownAtEveryLength) {
   EXPECT_EQ(arbiter_.test_and_set(kPair, kEpoch, kMe), ArbiterAnswer::kUnknown);
 }
 
-TEST_F(FileArbiterTest, NoFlippedByteMakesAWinner) {
+TEST_F(DamagedSlotTest, NoFlippedByteMakesAWinner) {
   ASSERT_EQ(arbiter_.open(kPair, kEpoch, kMe), SlotAnswer::kOpened);
   const std::string text = arbiter_slot_text("winner", kPair, kEpoch, kMe);
   for (std::size_t at = 0; at < text.size(); ++at) {
@@ -137,7 +143,7 @@ TEST_F(FileArbiterTest, NoFlippedByteMakesAWinner) {
   }
 }
 
-TEST_F(FileArbiterTest, TheSlotOfAnotherPairOrEpochInItsPlaceIsUnknown) {
+TEST_F(DamagedSlotTest, TheSlotOfAnotherPairOrEpochInItsPlaceIsUnknown) {
   ASSERT_EQ(arbiter_.open(kPair, kEpoch, kMe), SlotAnswer::kOpened);
   for (const std::string& text : {arbiter_slot_text("winner", test_uuid(8), kEpoch, kMe),
                                   arbiter_slot_text("winner", kPair, Epoch{8}, kMe),
@@ -147,7 +153,7 @@ TEST_F(FileArbiterTest, TheSlotOfAnotherPairOrEpochInItsPlaceIsUnknown) {
   }
 }
 
-TEST_F(FileArbiterTest, AnythingButAFileInTheSlotsPlaceIsUnknownAndDoesNotHang) {
+TEST_F(DamagedSlotTest, AnythingButAFileInTheSlotsPlaceIsUnknownAndDoesNotHang) {
   ASSERT_EQ(arbiter_.open(kPair, kEpoch, kMe), SlotAnswer::kOpened);
   ASSERT_EQ(::mkfifo(winner_path().c_str(), 0666), 0);
   EXPECT_EQ(arbiter_.test_and_set(kPair, kEpoch, kMe), ArbiterAnswer::kUnknown);
@@ -199,12 +205,13 @@ TEST_F(FileArbiterTest, ADirectoryOneMayNotWriteToIsUnreachable) {
   EXPECT_NE(text.find("must be allowed to write"), std::string::npos) << text;
 }
 
-/// Runs `work` with a file system of 4 KiB on `path` that no other process sees.
-std::string on_small_file_system(const std::string& path, const std::function<std::string()>& work) {
+/// Runs `work` with a file system of two pages on `path` that no other process sees.
+std::string on_small_file_system(const std::string& path,
+                                 const std::function<std::string()>& work) {
   return in_child([&]() -> std::string {
     if (::unshare(CLONE_NEWNS) != 0) return "skip";
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return "skip";
-    if (::mount("none", path.c_str(), "tmpfs", 0, "size=4k") != 0) return "skip";
+    if (::mount("none", path.c_str(), "tmpfs", 0, "size=8k") != 0) return "skip";
     return work();
   });
 }
@@ -212,6 +219,7 @@ std::string on_small_file_system(const std::string& path, const std::function<st
 TEST_F(FileArbiterTest, AFullDiskIsUnknownButALossCanStillBeRead) {
   const std::string text = on_small_file_system(folder_.path(), [this]() -> std::string {
     if (arbiter_.open(kPair, kEpoch, kMe) != SlotAnswer::kOpened) return arbiter_.reason();
+    write_text(folder_.file("filler"), std::string(8192, 'x'));
     return ask_both(folder_.path());
   });
   if (text == "skip") GTEST_SKIP() << "mounting a tmpfs needs root";
@@ -221,11 +229,8 @@ TEST_F(FileArbiterTest, AFullDiskIsUnknownButALossCanStillBeRead) {
 
   const std::string lost = on_small_file_system(folder_.path(), [this]() -> std::string {
     if (arbiter_.open(kPair, kEpoch, kMe) != SlotAnswer::kOpened) return arbiter_.reason();
-    // One page holds it all: the other half's claim was linked just before the disk was full.
-    std::filesystem::rename(open_path(), folder_.file("page"));
-    write_text(folder_.file("page"), arbiter_slot_text("winner", kPair, kEpoch, kOther));
-    std::filesystem::create_hard_link(folder_.file("page"), winner_path());
-    std::filesystem::create_symlink("/dev/null", open_path());
+    write_text(winner_path(), arbiter_slot_text("winner", kPair, kEpoch, kOther));
+    write_text(folder_.file("filler"), std::string(8192, 'x'));
     return std::string(arbiter_answer_name(arbiter_.test_and_set(kPair, kEpoch, kMe)));
   });
   EXPECT_EQ(lost, "lost");
@@ -372,7 +377,8 @@ TEST_F(FileArbiterDeathTest, WhoDiesBetweenLinkAndReadHasWon) {
 TEST(KillPoint, ReadsNameAndCount) {
   EXPECT_EQ(parse_kill_request("a.b"), (KillRequest{"a.b", 1}));
   EXPECT_EQ(parse_kill_request("a.b:12"), (KillRequest{"a.b", 12}));
-  for (const char* text : {"", ":1", "a:", "a:0", "a:-1", "a:1x", "a:1:2", "a:9999999999999999999"}) {
+  for (const char* text :
+       {"", ":1", "a:", "a:0", "a:-1", "a:1x", "a:1:2", "a:9999999999999999999"}) {
     EXPECT_FALSE(parse_kill_request(text).has_value()) << text;
   }
 }

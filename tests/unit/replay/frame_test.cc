@@ -1,3 +1,4 @@
+// Frames: bytes in, the same bytes out, and every way of being wrong told apart.
 #include "replay/frame.h"
 
 #include <gtest/gtest.h>
@@ -9,7 +10,9 @@
 namespace ftvm::replay {
 namespace {
 
-Bytes bytes(std::string_view text) { return Bytes(text.begin(), text.end()); }
+Bytes bytes(std::string_view text) {
+  return Bytes(text.begin(), text.end());
+}
 
 Bytes two_frames() {
   Bytes out;
@@ -18,7 +21,7 @@ Bytes two_frames() {
   return out;
 }
 
-TEST(Frame, HasTheBytesOfTheFormatDocument) {
+TEST(Frame, StartsWithMagicTypeFlagsAndLength) {
   Bytes out;
   append_frame(out, FrameType::kRecords, bytes("hi"));
   ASSERT_EQ(out.size(), kFrameOverheadBytes + 2);

@@ -1,3 +1,4 @@
+// Codecs of journal records, header and identity: round trips, limits, hostile bytes.
 #include "replay/journal_codec.h"
 
 #include <gtest/gtest.h>
@@ -40,7 +41,9 @@ TEST(JournalCodec, KeepsTheLargestNumbers) {
   const Tick last{Tick::never().value - 1};
   const std::vector<Record> records{
       {{~std::uint64_t{0} - 3}, {0}, Endpoint::kDisk0, DiskDone{~std::uint64_t{0}, -4095, {}}},
-      {{~std::uint64_t{0} - 2}, last, Endpoint::kClock,
+      {{~std::uint64_t{0} - 2},
+       last,
+       Endpoint::kClock,
        ClockSync{{~std::uint64_t{0} - 1}, kPsPerTickMax}},
       {{~std::uint64_t{0} - 1}, last, Endpoint::kPower, Protected{{~std::uint64_t{0}}}}};
   const auto back = decode_records(encode_records(records));
@@ -58,12 +61,15 @@ std::size_t cost(const Record& record) {
 }
 
 TEST(JournalCodec, SpendsAtMost20BytesOnAFrequentRecord) {
-  EXPECT_LE(cost({{9}, {1'000'000'000}, Endpoint::kConsole,
+  EXPECT_LE(cost({{9},
+                  {1'000'000'000},
+                  Endpoint::kConsole,
                   OutputMark{Endpoint::kConsole, 100, ~std::uint64_t{0}}}),
             20u);
   // Six days of guest time.
-  EXPECT_LE(cost({{9}, {1'000'000'000}, Endpoint::kClock, ClockSync{{std::uint64_t{1} << 49}, 12'345}}),
-            20u);
+  EXPECT_LE(
+      cost({{9}, {1'000'000'000}, Endpoint::kClock, ClockSync{{std::uint64_t{1} << 49}, 12'345}}),
+      20u);
 }
 
 TEST(JournalCodec, NeverTakesMoreThanItsUpperBound) {
@@ -151,9 +157,9 @@ TEST(JournalCodec, RefusesBatchesThatItCouldNotHaveWritten) {
                            record_field({0x08, 0x01, 0x38, 0x01})}),
                  "overflow");
   // Something after an End: reason 1.
-  expect_refused(batch_of({kFirstSeq1, record_field({0x62, 0x02, 0x08, 0x01}),
-                           record_field(kControl1)}),
-                 "record 2: it follows the end");
+  expect_refused(
+      batch_of({kFirstSeq1, record_field({0x62, 0x02, 0x08, 0x01}), record_field(kControl1)}),
+      "record 2: it follows the end");
 }
 
 TEST(JournalCodec, RefusesMoreRecordsThanABatchMayHave) {
@@ -234,7 +240,8 @@ TEST(Identity, NamesTheFirstFieldThatDiffersWithBothValues) {
       {"ram_bytes", [](auto& i) { i.ram_bytes = 1; }, "268435456", "1"},
       {"board", [](auto& i) { i.board = "x\n"; }, "\"pc uart=2\"", "\"x?\""},
       {"command_line", [](auto& i) { i.command_line = "q"; }, "\"console=ttyS0\"", "\"q\""},
-      {"kernel", [](auto& i) { i.kernel.words[0] = 0; }, Digest{{1, 2}}.hex(), Digest{{0, 2}}.hex()},
+      {"kernel", [](auto& i) { i.kernel.words[0] = 0; }, Digest{{1, 2}}.hex(),
+       Digest{{0, 2}}.hex()},
       {"initramfs", [](auto& i) { i.initramfs.words[1] = 0; }, Digest{{3, 4}}.hex(),
        Digest{{3, 0}}.hex()},
       {"boot_unix_s", [](auto& i) { i.boot_unix_s = 5; }, "-1", "5"},

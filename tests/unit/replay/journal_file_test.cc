@@ -268,7 +268,8 @@ TEST(JournalDiskFull, RefusesARecordBeforeTheLimitAndStillHasRoomForTheEnd) {
       if (status) ++taken;
     }
     EXPECT_EQ(status.error().code(), ErrorCode::kNoSpace);
-    ASSERT_TRUE(writer->append({{taken + 1}, {taken}, Endpoint::kPower, End{EndReason::kDiskFull, {}}}));
+    ASSERT_TRUE(
+        writer->append({{taken + 1}, {taken}, Endpoint::kPower, End{EndReason::kDiskFull, {}}}));
     ASSERT_TRUE(writer->end());
     EXPECT_LE(read_all(path).size(), limit);
     const Reading reading = read_journal(path);

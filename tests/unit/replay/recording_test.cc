@@ -47,10 +47,11 @@ struct Replay {
 Replay replay(const std::vector<Record>& records, ToyMachine::Options options) {
   VectorSource source(records);
   Replay out;
-  ReplayingWorld world(source, {.last_seq = {},
-                                .start = {},
-                                .digest_every_lines = kEveryLines,
-                                .on_output = [&out](const Output& o) { out.outputs.push_back(o); }});
+  ReplayingWorld world(source,
+                       {.last_seq = {},
+                        .start = {},
+                        .digest_every_lines = kEveryLines,
+                        .on_output = [&out](const Output& o) { out.outputs.push_back(o); }});
   ToyMachine machine(options);
   out.result = machine.run(world);
   out.divergence = world.divergence();
@@ -61,9 +62,8 @@ Replay replay(const std::vector<Record>& records, ToyMachine::Options options) {
 template <class Body>
 std::size_t count(const std::vector<Record>& records) {
   return static_cast<std::size_t>(
-      std::count_if(records.begin(), records.end(), [](const Record& one) {
-        return std::holds_alternative<Body>(one.body);
-      }));
+      std::count_if(records.begin(), records.end(),
+                    [](const Record& one) { return std::holds_alternative<Body>(one.body); }));
 }
 
 TEST(Recording, NumbersRecordsFromOneAndEndsWithAnEnd) {
@@ -234,7 +234,8 @@ TEST(Recording, WritesAnEndAfterARefusalOnlyIfNothingIsMissingBeforeIt) {
     ASSERT_TRUE(sink.refused);
     ASSERT_TRUE(world.error());
     EXPECT_EQ(result.reason, EndReason::kDiskFull);
-    const bool ended = !sink.records.empty() && std::holds_alternative<End>(sink.records.back().body);
+    const bool ended =
+        !sink.records.empty() && std::holds_alternative<End>(sink.records.back().body);
     if (!is_input(*sink.refused)) {
       EXPECT_FALSE(ended);
     }

@@ -25,7 +25,9 @@ Output output(std::uint64_t at, Bytes bytes = {'x'}) {
 }
 Record mark(std::uint64_t seq, std::uint64_t at, const Bytes& bytes = {'x'}) {
   const auto length = static_cast<std::uint32_t>(bytes.size());
-  return {{seq}, {at}, Endpoint::kConsole,
+  return {{seq},
+          {at},
+          Endpoint::kConsole,
           OutputMark{Endpoint::kConsole, length, short_digest_of(bytes)}};
 }
 Record input(std::uint64_t seq, std::uint64_t at) {
@@ -216,7 +218,7 @@ class TrickleWorld final : public World {
 
   Tick horizon(Tick now) override {
     arrive(random_.below(3));
-    return cursor_.horizon(now);
+    return slice(now, cursor_.horizon(now));
   }
   std::vector<Input> take_inputs(Tick now, GuestTime, InputRoom) override {
     arrive(random_.below(3));
@@ -224,7 +226,7 @@ class TrickleWorld final : public World {
   }
   Tick wait(Tick now, GuestTime, Tick due) override {
     arrive(1 + random_.below(3));
-    return cursor_.wait_until(now, due);
+    return slice(now, cursor_.wait_until(now, due));
   }
   void grid_line(Tick now, std::uint64_t line, StateProbe& probe) override {
     cursor_.on_grid_line(now, line, probe);
@@ -240,6 +242,11 @@ class TrickleWorld final : public World {
   int verdicts[3] = {};
 
  private:
+  /// Stops where the primary did not: a backup reports how far it is.
+  Tick slice(Tick now, Tick upto) {
+    if (random_.one_in(2)) return upto;
+    return std::min(upto, now.plus(1 + random_.below(kGridTicks / 2)));
+  }
   void arrive(std::uint64_t count) {
     for (; count > 0 && at_ < events_.size() && !cursor_.full(); --count, ++at_) {
       if (const auto* stop = std::get_if<Tick>(&events_[at_])) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <iterator>
@@ -47,7 +48,9 @@ class VectorSource final : public RecordSource {
 class TempDir {
  public:
   TempDir() {
-    std::string name = ::testing::TempDir() + "/ftvm_replay_XXXXXX";
+    // Thousands of small files are written; memory is the place for them where there is such.
+    const bool shm = ::access("/dev/shm", W_OK) == 0;
+    std::string name = (shm ? "/dev/shm" : ::testing::TempDir()) + "/ftvm_replay_XXXXXX";
     path_ = ::mkdtemp(name.data());
   }
   ~TempDir() { (void)!::system(("rm -rf '" + path_ + "'").c_str()); }
@@ -65,7 +68,8 @@ inline Bytes read_all(const std::string& path) {
 }
 inline void write_all_of(const std::string& path, ByteView bytes) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  out.write(reinterpret_cast<const char*>(bytes.data()),
+            static_cast<std::streamsize>(bytes.size()));
 }
 
 /// One record of each kind, numbered from `first` on, with an End at the end.

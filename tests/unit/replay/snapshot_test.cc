@@ -1,8 +1,9 @@
+// Snapshots of a toy image: round trips, cuts and damage anywhere, full disks.
 #include "replay/snapshot.h"
 
-#include <gtest/gtest.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -44,7 +45,9 @@ SnapshotPlace place_of(ToyImage& image) {
   return {.tick = image.tick(), .seq = {17}, .run_id = some_header().run_id};
 }
 
-MachineIdentity identity() { return some_header().identity; }
+MachineIdentity identity() {
+  return some_header().identity;
+}
 
 class Snapshot : public ::testing::Test {
  protected:
@@ -262,9 +265,8 @@ TEST_F(Snapshot, GoesThroughAPipe) {
   ToyImage image = some_image();
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
-  std::thread writer([&] {
-    EXPECT_TRUE(write_snapshot(ends[1], image, identity(), place_of(image)));
-  });
+  std::thread writer(
+      [&] { EXPECT_TRUE(write_snapshot(ends[1], image, identity(), place_of(image))); });
   ToyImage other = some_image(4);
   const auto place = read_snapshot(ends[0], other, identity());
   writer.join();

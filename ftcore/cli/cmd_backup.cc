@@ -1,0 +1,68 @@
+// ftvm backup: the node that replays its primary in lockstep and goes on when that is lost.
+#include <cstdio>
+
+#include "ftcore/cli/command.h"
+#include "ftcore/cli/live_run.h"
+#include "ftcore/cli/pair_setup.h"
+#include "ftcore/node/backup_world.h"
+#include "ftcore/transport/secret.h"
+
+namespace ftvm::cli {
+namespace {
+
+ftcore::BackupWorld::Options world_options(const replay::MachineIdentity& identity,
+                                           const PairConsole& console) {
+  return {.digest_every_lines = identity.digest_every_lines,
+          .on_live =
+              [&console](Epoch epoch, std::uint64_t next_input) {
+                if (console.numbered == nullptr) return;
+                console.numbered->set_input_expected(next_input);
+                console.numbered->set_live(epoch);
+              },
+          .on_console =
+              [&console](std::uint64_t offset, ByteView bytes) {
+                if (console.numbered != nullptr) console.numbered->publish(offset, bytes);
+              }};
+}
+
+Result<int> run(Options& options) {
+  const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
+  const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
+  const auto journal = FTVM_TRY(open_journal(options, guest->identity()));
+  devices::host::LiveWorld* stoppable = nullptr;
+  const PairConsole console = FTVM_TRY(make_pair_console(options, [&] {
+    if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
+  }));
+  devices::host::LiveWorld live({.clock = live_clock(clock), .releases = false}, *console.endpoint);
+  stoppable = &live;
+  PairParts parts = FTVM_TRY(make_pair_parts(options, ftcore::HeartbeatSide::kBackup));
+  parts.parts.console = console.endpoint.get();
+  const ftcore::BackupSession::Options session{.incarnation = ftcore::random_uuid(),
+                                               .identity = guest->identity(),
+                                               .arbiter = parts.arbiter,
+                                               .heartbeat_port = parts.heartbeat_port};
+  ftcore::Node node(std::move(parts.parts), ftcore::BackupSession(session, ftcore::Node::now()),
+                    ftcore::HeartbeatSide::kBackup, session.incarnation);
+  FTVM_TRY(open_control(options, node, live));
+  node.set_wakeup([&live] { live.wake(); });
+  ftcore::BackupWorld world(world_options(guest->identity(), console), live, node, journal.get());
+  const StopOnSignal signals(live);
+  std::fprintf(stderr, "backup: channel %s\n", options.pair.channel.c_str());
+  node.start();
+  const RunResult result = FTVM_TRY(guest->machine().run(world));
+  world.finish(result.at, result.reason, result.state);
+  console.endpoint->end(result.reason);
+  if (journal) FTVM_TRY(journal->end());
+  return report_node_end("backup", result, guest->machine(), world.note());
+}
+
+}  // namespace
+
+const Command kBackupCommand{
+    .name = "backup",
+    .summary = "Follow a primary in lockstep and take over when it is lost",
+    .add_options = nullptr,
+    .run = run,
+    .footer = "Example: ftvm backup --config machine.toml --console numbered:127.0.0.1:7501"};
+
+}  // namespace ftvm::cli

@@ -1,0 +1,77 @@
+// What `ftvm ctl` can ask of a running node.
+#include <nlohmann/json.hpp>
+
+#include "ftcore/cli/pair_setup.h"
+
+namespace ftvm::cli {
+namespace {
+
+using nlohmann::json;
+
+template <class Metrics>
+json status_of(const Metrics& m) {
+  json status{{"role", std::string(ftcore::role_name(m.role))},
+              {"epoch", m.epoch.value},
+              {"peer", std::string(m.peer.why)},
+              {"outputs_held", m.gate.held},
+              {"outputs_held_bytes", m.gate.held_bytes},
+              {"outputs_released", m.gate.released},
+              {"messages_ignored", m.core.ignored}};
+  if constexpr (requires { m.lag; }) {
+    status["paused"] = m.paused;
+    status["duty"] = m.duty;
+    status["execution_lag_ms"] = m.lag.execution_lag_ms;
+    status["send_to_ack_ms"] = m.lag.send_to_ack_ms;
+    status["unacknowledged_bytes"] = m.unacknowledged_bytes;
+    status["recorded"] = m.recorded.value;
+    status["accepted"] = m.accepted.value;
+    status["tick"] = m.progress.value;
+    status["backup_tick"] = m.executed.value;
+  } else {
+    status["accepted"] = m.accepted.value;
+    status["consumed"] = m.consumed.value;
+    status["tick"] = m.executed.value;
+    status["limit"] = m.limit.value;
+  }
+  return status;
+}
+
+Result<std::string> handle(ftcore::Node& node, devices::host::LiveWorld& world, std::string_view command) {
+  if (command == "status") {
+    return node.inspect([](const auto& session) { return status_of(session.metrics()).dump(); });
+  }
+  if (command == "pause" || command == "resume") {
+    node.pause(command == "pause");
+    return std::string("{}");
+  }
+  if (command == "stop") {
+    world.request_stop(EndReason::kStopped);
+    return std::string("{}");
+  }
+  if (command == "failover") {
+    const bool can = node.inspect([](const auto& session) {
+      if constexpr (requires { session.can_hand_over(); }) return session.can_hand_over();
+      return false;
+    });
+    if (!can) return Error(ErrorCode::kUsage, "there is no backup in sync to hand over to");
+    world.request_stop(EndReason::kHandOver);
+    return std::string("{}");
+  }
+  return Error(ErrorCode::kUsage, "no command '" + std::string(command) +
+                                      "'; there are status, pause, resume, stop and failover");
+}
+
+}  // namespace
+
+Status open_control(const Options& options, ftcore::Node& node, devices::host::LiveWorld& world) {
+  if (options.control.empty()) return {};
+  auto server = ftcore::ControlServer::listen(
+      options.control, [&node, &world](std::string_view command, std::string_view) {
+        return handle(node, world, command);
+      });
+  if (!server) return std::move(server).error().context("--control");
+  node.set_control(std::move(*server));
+  return {};
+}
+
+}  // namespace ftvm::cli

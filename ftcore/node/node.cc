@@ -1,0 +1,262 @@
+#include "ftcore/node/node.h"
+
+#include <poll.h>
+
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "emulator/base/assert.h"
+#include "emulator/base/diag.h"
+#include "emulator/base/kill_point.h"
+#include "ftcore/transport/wire_codec.h"
+
+// What the session decides is carried out in node_actions.cc.
+
+namespace ftvm::ftcore {
+namespace {
+
+/// The session wants to be called about every millisecond.
+constexpr int kPollMs = 1;
+constexpr int kVcpuWaitMs = 5;
+
+}  // namespace
+
+Node::Node(NodeParts parts, Session session, HeartbeatSide side, Uuid incarnation)
+    : channel_(std::move(parts.channel)),
+      heartbeats_(std::move(parts.heartbeats)),
+      arbiter_(std::move(parts.arbiter)),
+      console_(*parts.console),
+      peer_host_(std::move(parts.peer_host)),
+      side_(side),
+      incarnation_(incarnation),
+      session_(std::move(session)) {
+  orders_.paused = std::visit([](const auto& s) { return s.paused(); }, session_);
+}
+
+Node::~Node() {
+  stopping_.store(true);
+  node_wake_.notify();
+  if (thread_.joinable()) thread_.join();
+}
+
+HostTime Node::now() {
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return HostTime{std::chrono::duration_cast<std::chrono::nanoseconds>(since).count()};
+}
+
+void Node::start() {
+  with_session([](auto&, HostTime) {});
+  thread_ = std::thread([this] { run(); });
+}
+
+/// Calls into the session and hands what it decided to the node thread.
+template <class Call>
+void Node::with_session(Call call) {
+  bool decided = false;
+  {
+    const MutexLock lock(mutex_);
+    std::visit(
+        [&](auto& session) {
+          call(session, now());
+          for (Action& action : session.poll_actions()) {
+            actions_.push_back(std::move(action));
+            decided = true;
+          }
+        },
+        session_);
+  }
+  if (decided) node_wake_.notify();
+}
+
+// --- the node thread
+
+void Node::run() {
+  while (!stopping_.load()) poll_once();
+  carry_out();  // A last Bye or acknowledgement.
+}
+
+void Node::poll_once() {
+  const auto descriptor = [](const auto& part) { return part ? part->descriptor() : -1; };
+  std::array<pollfd, 5> fds{{{node_wake_.fd(), POLLIN, 0},
+                             {descriptor(channel_), POLLIN, 0},
+                             {descriptor(heartbeats_), POLLIN, 0},
+                             {descriptor(arbiter_), POLLIN, 0},
+                             {descriptor(control_), POLLIN, 0}}};
+  ::poll(fds.data(), fds.size(), kPollMs);
+  node_wake_.drain();
+  if (channel_) receive_channel();
+  if (heartbeats_) receive_heartbeats();
+  if (arbiter_) receive_arbiter();
+  if (control_) control_->poll();
+  with_session([](auto& session, HostTime at) { session.on_tick(at); });
+  carry_out();
+  confirm_inputs();
+}
+
+void Node::receive_channel() {
+  while (std::optional<ChannelEvent> event = channel_->receive()) {
+    switch (event->kind) {
+      case ChannelEvent::Kind::kConnected:
+        sender_ = peer_ = event->peer;
+        if (unsent_hello_) (void)channel_->send(peer_, *std::exchange(unsent_hello_, std::nullopt));
+        break;
+      case ChannelEvent::Kind::kMessage:
+        receive_message(*event);
+        carry_out();
+        break;
+      case ChannelEvent::Kind::kDisconnected:
+        if (event->peer != peer_) break;
+        peer_ = {};
+        with_session([](auto& session, HostTime at) { session.on_channel_closed(at); });
+        break;
+      case ChannelEvent::Kind::kHandshakeFailed:
+        FTVM_DIAG(kWarn, "channel.refused").kv("why", event->reason);
+        break;
+    }
+  }
+}
+
+void Node::receive_message(const ChannelEvent& event) {
+  Result<Message> message = decode_message(event.bytes);
+  if (!message) {
+    FTVM_DIAG(kWarn, "message.refused").kv("why", message.error().message());
+    if (event.peer == peer_) {
+      with_session([](auto& session, HostTime at) { session.on_channel_closed(at); });
+    }
+    channel_->drop(event.peer);
+    return;
+  }
+  sender_ = event.peer;
+  sender_host_ = event.peer_address.empty() ? peer_host_ : event.peer_address;
+  with_session([&](auto& session, HostTime at) { session.on_message(*message, at); });
+}
+
+void Node::receive_heartbeats() {
+  const bool paused = inspect([](const auto& session) { return session.paused(); });
+  heartbeats_->set_paused(paused || idle_.load());
+  while (const auto received = heartbeats_->poll()) {
+    with_session([&](auto& session, HostTime) { session.on_heartbeat(received->heartbeat, received->at); });
+  }
+}
+
+void Node::receive_arbiter() {
+  while (const auto event = arbiter_->poll()) {
+    FTVM_DIAG(kInfo, "arbiter.answered").kv("why", event->reason);
+    with_session([&](auto& session, HostTime at) {
+      if (const auto* answer = std::get_if<ArbiterAnswer>(&event->answer)) {
+        session.on_arbiter(event->call.epoch, *answer, at);
+      } else if constexpr (requires { session.on_slot(Epoch{}, SlotAnswer{}, at); }) {
+        session.on_slot(event->call.epoch, std::get<SlotAnswer>(event->answer), at);
+      }
+    });
+  }
+}
+
+void Node::confirm_inputs() {
+  std::uint64_t confirmed = 0;
+  {
+    const MutexLock lock(mutex_);
+    const JournalSeq safe = std::visit(
+        [](const auto& session) {
+          if constexpr (requires { session.metrics().recorded; }) {
+            const auto metrics = session.metrics();
+            return metrics.role == Role::kPrimary ? metrics.accepted
+                   : metrics.role == Role::kLone  ? metrics.recorded
+                                                  : JournalSeq{};
+          } else {
+            return session.role() == Role::kLone ? JournalSeq{~0ull} : JournalSeq{};
+          }
+        },
+        session_);
+    while (!typed_.empty() && typed_.front().seq <= safe) {
+      confirmed = typed_.front().end;
+      typed_.pop_front();
+    }
+  }
+  if (confirmed != 0) console_.confirm_input(confirmed);
+}
+
+// --- from the vCPU thread
+
+void Node::on_record(const replay::Record& record) {
+  if (const auto* typed = std::get_if<ConsoleBytes>(&record.body)) {
+    const MutexLock lock(mutex_);
+    typed_.push_back({record.seq, typed->offset + typed->bytes.size()});
+  }
+  with_session([&](auto& session, HostTime at) {
+    if constexpr (requires { session.on_record(record, at); }) session.on_record(record, at);
+  });
+}
+
+void Node::on_output(JournalSeq mark, const Output& output) {
+  FTVM_KILL_POINT("gate.mark_to_send");
+  if (output.endpoint == Endpoint::kConsole) {
+    const MutexLock lock(mutex_);
+    emitted_ += output.bytes.size();
+  }
+  with_session([&](auto& session, HostTime at) { session.on_output(mark, output, at); });
+}
+
+void Node::on_progress(Tick tick) {
+  if (heartbeats_) heartbeats_->set_progress(tick);
+  with_session([&](auto& session, HostTime at) {
+    if constexpr (requires { session.on_progress(tick, at); }) {
+      session.on_progress(tick, at);
+    } else {
+      session.on_executed(tick, JournalSeq{}, at);
+    }
+  });
+}
+
+void Node::on_executed(Tick tick, JournalSeq consumed) {
+  if (heartbeats_) heartbeats_->set_progress(tick);
+  with_session([&](auto& session, HostTime at) {
+    if constexpr (requires { session.on_executed(tick, consumed, at); }) {
+      session.on_executed(tick, consumed, at);
+    }
+  });
+}
+
+void Node::on_drained() {
+  with_session([](auto& session, HostTime at) {
+    if constexpr (requires { session.on_drained(at); }) session.on_drained(at);
+  });
+}
+
+void Node::on_diverged(const std::string& text) {
+  with_session([&](auto& session, HostTime at) {
+    if constexpr (requires { session.on_diverged(text, at); }) session.on_diverged(text, at);
+  });
+}
+
+void Node::on_end(EndReason reason) {
+  with_session([&](auto& session, HostTime at) { session.on_end(reason, at); });
+}
+
+void Node::on_leave() {
+  with_session([](auto& session, HostTime at) { session.on_leave(at); });
+}
+
+void Node::pause(bool paused) {
+  with_session([&](auto& session, HostTime at) { session.on_pause(paused, at); });
+}
+
+void Node::set_idle(bool idle) { idle_.store(idle); }
+
+Orders Node::take_orders() {
+  const MutexLock lock(mutex_);
+  Orders taken = orders_;
+  orders_.journal.clear();
+  orders_.records.clear();
+  orders_.grant.reset();
+  return taken;
+}
+
+void Node::wait_for_orders() {
+  pollfd fd{vcpu_wake_.fd(), POLLIN, 0};
+  ::poll(&fd, 1, kVcpuWaitMs);
+  vcpu_wake_.drain();
+}
+
+}  // namespace ftvm::ftcore

@@ -1,0 +1,150 @@
+// One process of a pair without its guest: a thread that owns the channel, the heartbeats, the
+// arbiter and the control socket, feeds the protocol session with what they say, and carries out
+// what the session decides. The vCPU thread talks to it through NodeLink.
+//
+// The session is guarded by one lock; a call into it takes microseconds, so the vCPU never waits
+// for a socket.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "devices/host/console_endpoint.h"
+#include "devices/host/wake_event.h"
+#include "emulator/base/thread_annotations.h"
+#include "ftcore/arbiter/arbiter_thread.h"
+#include "ftcore/node/node_link.h"
+#include "ftcore/protocol/backup_session.h"
+#include "ftcore/protocol/primary_session.h"
+#include "ftcore/transport/channel.h"
+#include "ftcore/transport/control_server.h"
+#include "ftcore/transport/heartbeat.h"
+
+namespace ftvm::ftcore {
+
+/// What a node is made of. All but console and arbiter may be null for a machine that runs alone.
+struct NodeParts {
+  std::unique_ptr<Channel> channel;
+  std::unique_ptr<HeartbeatLink> heartbeats;
+  std::unique_ptr<ArbiterThread> arbiter;
+  /// Lifetime: outlives the node.
+  devices::host::ConsoleEndpoint* console = nullptr;
+  std::string peer_host;  // Of a backup: where its primary's heartbeats come from.
+};
+
+class Node final : public NodeLink {
+ public:
+  using Session = std::variant<PrimarySession, BackupSession>;
+  Node(NodeParts parts, Session session, HeartbeatSide side, Uuid incarnation);
+  ~Node() override;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// Before start(): the operator's door, and who is told that the vCPU should look up.
+  void set_control(std::unique_ptr<ControlServer> control) { control_ = std::move(control); }
+  void set_wakeup(std::function<void()> wakeup) { wakeup_ = std::move(wakeup); }
+  void start();
+  /// Host time of the node's clock.
+  static HostTime now();
+
+  // NodeLink. Threading: vCPU thread.
+  void on_record(const replay::Record& record) override FTVM_EXCLUDES(mutex_);
+  void on_output(JournalSeq mark, const Output& output) override FTVM_EXCLUDES(mutex_);
+  void on_progress(Tick tick) override FTVM_EXCLUDES(mutex_);
+  void on_executed(Tick tick, JournalSeq consumed) override FTVM_EXCLUDES(mutex_);
+  void on_drained() override FTVM_EXCLUDES(mutex_);
+  void on_diverged(const std::string& text) override FTVM_EXCLUDES(mutex_);
+  void on_end(EndReason reason) override FTVM_EXCLUDES(mutex_);
+  void on_leave() override FTVM_EXCLUDES(mutex_);
+  void set_idle(bool idle) override;
+  Orders take_orders() override FTVM_EXCLUDES(mutex_);
+  void wait_for_orders() override;
+
+  /// The console stream starts at `offset`. Before start().
+  void set_console_offset(std::uint64_t offset) { released_ = emitted_ = offset; }
+  /// From the operator. Threading: any thread.
+  void pause(bool paused) FTVM_EXCLUDES(mutex_);
+  /// Calls `read` with the session; for status and metrics.
+  template <class Read>
+  auto inspect(Read read) const FTVM_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    return std::visit([&](const auto& session) { return read(session); }, session_);
+  }
+  [[nodiscard]] HeartbeatCounters heartbeat_counters() const { return heartbeats_->counters(); }
+
+ private:
+  template <class Call>
+  void with_session(Call call) FTVM_EXCLUDES(mutex_);
+  void run();
+  void poll_once();
+  void receive_channel();
+  void receive_message(const ChannelEvent& event);
+  void receive_heartbeats();
+  void receive_arbiter();
+  void carry_out();
+  void confirm_inputs();
+  void notify_vcpu();
+
+  void act(const Send& send);
+  void act(const CloseChannel&);
+  void act(const StartHeartbeats& start);
+  void act(const StopHeartbeats&);
+  void act(const OpenSlot& open);
+  void act(const Arbitrate& arbitrate);
+  void act(const Journal& journal) FTVM_EXCLUDES(mutex_);
+  void act(const Deliver& deliver) FTVM_EXCLUDES(mutex_);
+  void act(const Grant& grant) FTVM_EXCLUDES(mutex_);
+  void act(const Drain&) FTVM_EXCLUDES(mutex_);
+  void act(const Release& release);
+  void act(const GoLive& live) FTVM_EXCLUDES(mutex_);
+  void act(const Halt& halt) FTVM_EXCLUDES(mutex_);
+  void act(const Finish& finish) FTVM_EXCLUDES(mutex_);
+  void act(const SetDuty& duty) FTVM_EXCLUDES(mutex_);
+  void act(const SetPaused& paused) FTVM_EXCLUDES(mutex_);
+  template <class Change>
+  void order(Change change) FTVM_EXCLUDES(mutex_);
+
+  // Of the node thread.
+  std::unique_ptr<Channel> channel_;
+  std::unique_ptr<HeartbeatLink> heartbeats_;
+  std::unique_ptr<ArbiterThread> arbiter_;
+  std::unique_ptr<ControlServer> control_;
+  devices::host::ConsoleEndpoint& console_;
+  const std::string peer_host_;
+  const HeartbeatSide side_;
+  const Uuid incarnation_;
+  PeerId peer_;            // Whom the session talks to.
+  PeerId sender_;          // Of the message being handled.
+  std::string sender_host_;
+  std::string heartbeat_host_;
+  std::optional<Bytes> unsent_hello_;  // Until there is a connection.
+  std::uint64_t released_ = 0;         // Console bytes given out since power-on.
+  bool live_ = false;
+
+  mutable Mutex mutex_;
+  Session session_ FTVM_GUARDED_BY(mutex_);
+  std::deque<Action> actions_ FTVM_GUARDED_BY(mutex_);
+  Orders orders_ FTVM_GUARDED_BY(mutex_);
+  struct Typed {
+    JournalSeq seq;
+    std::uint64_t end;
+  };
+  std::deque<Typed> typed_ FTVM_GUARDED_BY(mutex_);  // Inputs whose acknowledgement is due.
+  std::uint64_t emitted_ FTVM_GUARDED_BY(mutex_) = 0;  // Console bytes the session was given.
+
+  std::function<void()> wakeup_;
+  devices::host::WakeEvent node_wake_;
+  devices::host::WakeEvent vcpu_wake_;
+  std::atomic<bool> idle_{false};
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace ftvm::ftcore

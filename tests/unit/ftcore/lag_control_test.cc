@@ -1,0 +1,163 @@
+#include "ftcore/protocol/lag_control.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "emulator/base/prng.h"
+
+namespace ftvm::ftcore {
+namespace {
+
+constexpr HostTime at_ms(std::int64_t ms) {
+  return {ms * kNsPerMs};
+}
+constexpr double kTicksPerMs = 50'000;
+
+struct Plant {
+  double slower = 10;  // Backup's time for the primary's work.
+  std::int64_t ack_ms = 20;
+  std::int64_t delay_ms = 1;
+  std::uint64_t jitter_percent = 0;
+  std::int64_t run_ms = 60'000;
+};
+struct Outcome {
+  double lag_p95 = 0;
+  double lag_max_late = 0;  // In the second half.
+  double duty_min_late = 1;
+  double duty_max_late = 0;
+};
+
+/// A primary that runs its duty and a backup that executes as fast as it can.
+Outcome simulate(const Plant& plant) {
+  Prng rng(7);
+  LagControl control({});
+  control.start(Tick{0}, at_ms(0));
+  double primary = 0, backup = 0, duty = 1;
+  std::vector<double> lags;
+  std::vector<double> history{0};
+  Outcome outcome;
+  for (std::int64_t ms = 1; ms <= plant.run_ms; ++ms) {
+    const auto swing = static_cast<double>(rng.below(2 * plant.jitter_percent + 1)) / 100;
+    const double noise = 1 - static_cast<double>(plant.jitter_percent) / 100 + swing;
+    primary += kTicksPerMs * duty;
+    backup = std::min(primary, backup + kTicksPerMs / plant.slower * noise);
+    history.push_back(backup);
+    control.on_progress(Tick{static_cast<std::uint64_t>(primary)}, at_ms(ms));
+    if (ms % plant.ack_ms != 0) continue;
+    const auto seen = static_cast<std::size_t>(std::max<std::int64_t>(0, ms - plant.delay_ms));
+    duty = control.on_ack({}, Tick{static_cast<std::uint64_t>(history[seen])}, at_ms(ms));
+    lags.push_back(control.measures().execution_lag_ms);
+    if (ms < plant.run_ms / 2) continue;
+    outcome.lag_max_late = std::max(outcome.lag_max_late, lags.back());
+    outcome.duty_min_late = std::min(outcome.duty_min_late, duty);
+    outcome.duty_max_late = std::max(outcome.duty_max_late, duty);
+  }
+  std::sort(lags.begin(), lags.end());
+  outcome.lag_p95 = lags[lags.size() * 95 / 100];
+  return outcome;
+}
+
+TEST(LagControl, KeepsATenTimesSlowerBackupWithinTwiceTheTarget) {
+  for (const std::int64_t ack_ms : {10, 20, 50}) {
+    for (const std::int64_t delay_ms : {1, 20}) {
+      const Outcome outcome = simulate({.ack_ms = ack_ms, .delay_ms = delay_ms});
+      EXPECT_LT(outcome.lag_p95, 200) << ack_ms;
+      EXPECT_LT(outcome.lag_max_late, 200) << "no oscillation, ack period " << ack_ms;
+      EXPECT_NEAR(outcome.duty_min_late, 0.1, 0.02) << ack_ms;
+      EXPECT_NEAR(outcome.duty_max_late, 0.1, 0.02) << ack_ms;
+    }
+  }
+}
+
+TEST(LagControl, StaysStableWhenTheBackupIsNoisy) {
+  for (const double slower : {1.5, 3.0, 10.0}) {
+    const Outcome outcome = simulate({.slower = slower, .jitter_percent = 60});
+    EXPECT_LT(outcome.lag_p95, 200) << slower;
+    EXPECT_LT(outcome.lag_max_late, 200) << slower;
+  }
+}
+
+TEST(LagControl, LeavesABackupThatKeepsUpAlone) {
+  const Outcome outcome = simulate({.slower = 0.9, .jitter_percent = 10});
+  EXPECT_LT(outcome.lag_p95, 100);
+  EXPECT_EQ(outcome.duty_min_late, 1);
+}
+
+TEST(LagControl, StepsAreSmallAndUpwardOnesSmaller) {
+  LagControl control({});
+  control.start(Tick{0}, at_ms(0));
+  double before = control.duty();
+  for (std::int64_t ms = 10; ms <= 10'000; ms += 10) {
+    control.on_progress(Tick{static_cast<std::uint64_t>(ms) * 1000}, at_ms(ms));
+    // Far behind for two seconds, then suddenly level.
+    const std::uint64_t executed = static_cast<std::uint64_t>(ms < 2'000 ? ms / 10 : ms) * 1000;
+    const double after = control.on_ack({}, Tick{executed}, at_ms(ms));
+    EXPECT_GE(after, before * (1 - LagControl::kStepDown) * 0.999);
+    EXPECT_LE(after, before * (1 + LagControl::kStepUp) * 1.001);
+    EXPECT_GE(after, 0.02);
+    EXPECT_LE(after, 1);
+    before = after;
+  }
+  EXPECT_EQ(control.duty(), 1) << "restored in the end";
+}
+
+TEST(LagControl, MeasuresExecutionLagAgainstThePrimarysOwnHistory) {
+  LagControl control({});
+  control.start(Tick{0}, at_ms(0));
+  for (std::int64_t ms = 1; ms <= 100; ++ms) {
+    control.on_progress(Tick{static_cast<std::uint64_t>(ms) * 1000}, at_ms(ms));
+  }
+  control.on_ack({}, Tick{70'000}, at_ms(100));
+  EXPECT_NEAR(control.measures().execution_lag_ms, 30, 0.5);
+  control.on_ack({}, Tick{70'500}, at_ms(100));
+  EXPECT_NEAR(control.measures().execution_lag_ms, 29.5, 0.5);
+  control.on_ack({}, Tick{100'000}, at_ms(100));
+  EXPECT_EQ(control.measures().execution_lag_ms, 0);
+}
+
+TEST(LagControl, AnIdlePrimaryIsNotFarAhead) {
+  LagControl control({});
+  control.start(Tick{0}, at_ms(0));
+  control.on_progress(Tick{1000}, at_ms(10));
+  for (std::int64_t ms = 11; ms <= 5'000; ++ms) control.on_progress(Tick{1000}, at_ms(ms));
+  control.on_progress(Tick{2000}, at_ms(5'001));
+  control.on_ack({}, Tick{1000}, at_ms(5'001));
+  EXPECT_LE(control.measures().execution_lag_ms, 1.0);
+}
+
+TEST(LagControl, ABackupBeyondTheHistoryHasAtLeastItsLength) {
+  LagControl control({});
+  control.start(Tick{0}, at_ms(0));
+  for (std::int64_t ms = 1; ms <= 60'000; ++ms) {
+    control.on_progress(Tick{static_cast<std::uint64_t>(ms) * 1000}, at_ms(ms));
+  }
+  control.on_ack({}, Tick{0}, at_ms(60'000));
+  EXPECT_GT(control.measures().execution_lag_ms, 2'000);
+}
+
+TEST(LagControl, MeasuresSendToAck) {
+  LagControl control({});
+  control.start(Tick{0}, at_ms(0));
+  control.on_sent({10}, at_ms(5));
+  control.on_sent({20}, at_ms(7));
+  control.on_ack({10}, Tick{0}, at_ms(9));
+  EXPECT_DOUBLE_EQ(control.measures().send_to_ack_ms, 4);
+  control.on_ack({19}, Tick{0}, at_ms(30));
+  EXPECT_DOUBLE_EQ(control.measures().send_to_ack_ms, 4) << "20 is not there yet";
+  control.on_ack({25}, Tick{0}, at_ms(31));
+  EXPECT_DOUBLE_EQ(control.measures().send_to_ack_ms, 24);
+  EXPECT_DOUBLE_EQ(control.measures().send_to_ack_ms_max, 24);
+}
+
+TEST(LagControl, WhatIsInFlightIsBounded) {
+  LagControl control({});
+  control.start(Tick{0}, at_ms(0));
+  for (std::uint64_t seq = 1; seq <= 100'000; ++seq) control.on_sent({seq}, at_ms(1));
+  control.on_ack({100'000}, Tick{0}, at_ms(3));
+  EXPECT_DOUBLE_EQ(control.measures().send_to_ack_ms, 2);
+}
+
+}  // namespace
+}  // namespace ftvm::ftcore
