@@ -161,10 +161,8 @@ Status Machine::step(World& world) {
 
 Status Machine::run_cpu(Tick horizon) {
   const Tick tick = cpu_->tick();
-  const std::uint64_t spacing = options_.grid_ticks;
-  const Tick grid{(tick.value / spacing + 1) * spacing};
   const bool pending = devices_.interrupts->intr();
-  Tick limit = std::min({horizon, grid, next_due()});
+  Tick limit = std::min({horizon, next_grid_line(), next_due()});
   if (pending && intr_hold_ > tick) limit = std::min(limit, intr_hold_);
   FTVM_ASSERT(limit > tick);
   const bool watch = pending && intr_hold_ <= tick;
@@ -192,7 +190,8 @@ Status Machine::idle(World& world) {
   const Tick until = world.wait(tick, now().time, due);
   FTVM_ASSERT(until >= tick);
   FTVM_ASSERT(until <= due);
-  cpu_->idle_until(until);
+  // Never over a grid line: digests are taken there, however the World cuts idle time.
+  cpu_->idle_until(std::min(until, next_grid_line()));
   return {};
 }
 
@@ -224,6 +223,10 @@ Tick Machine::next_due() const {
     }
   }
   return due;
+}
+
+Tick Machine::next_grid_line() const {
+  return Tick{(cpu_->tick().value / options_.grid_ticks + 1) * options_.grid_ticks};
 }
 
 bool Machine::intr_visible() const {

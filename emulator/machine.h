@@ -103,6 +103,7 @@ class Machine final : public CpuBus, public MachinePort, public StateProbe {
   Status reset_machine();
   [[nodiscard]] Tick due_tick(const Timer& timer) const;
   [[nodiscard]] Tick next_due() const;
+  [[nodiscard]] Tick next_grid_line() const;
   [[nodiscard]] bool intr_visible() const;
 
   Options options_;

@@ -119,8 +119,7 @@ class World {
   /// `now` and `next_due`; the caller then asks again.
   virtual Tick wait(Tick now, GuestTime time, Tick next_due) = 0;
 
-  /// The machine stands on a line of the tick grid (or, after idling over some, on the first tick
-  /// behind them): the place for digests and snapshots. `line` is tick / kGridTicks. Order at one
+  /// The machine stands on a line of the tick grid: the place for digests and snapshots. `line` is tick / kGridTicks. Order at one
   /// tick: grid, then timers, then inputs.
   virtual void grid_line(Tick now, std::uint64_t line, StateProbe& probe) = 0;
 

@@ -133,7 +133,8 @@ Status JournalWriter::append(const Record& record) {
   last_tick_ = record.at;
   ++record_count_;
   if (end != nullptr) end_state_ = end->state;
-  if (batch_bytes_ >= kBatchBytes || batch_.size() == kBatchRecordsMax) return flush();
+  const bool full = batch_bytes_ >= kBatchBytes || batch_.size() == kBatchRecordsMax;
+  if (full || std::holds_alternative<DigestMark>(record.body)) return flush();
   return {};
 }
 

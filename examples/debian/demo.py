@@ -95,7 +95,7 @@ def run(options, folder):
     channel = f"127.0.0.1:{free_port()}"
     (folder / "arbiter").mkdir()
     common = ["--kernel", options.kernel, "--initramfs", options.initramfs, "--channel", channel,
-              "--arbiter", f"file:{folder}/arbiter", "--rtc", str(int(time.time()))]
+              "--arbiter", f"file:{folder}/arbiter", *(["--snapshot", options.snapshot] if options.snapshot else ["--rtc", str(int(time.time()))])]
     print("1. a primary and its backup boot the same Debian kernel in lockstep")
     primary = Node("primary", folder, [options.ftvm, "primary", *common])
     backup = Node("backup", folder, [options.ftvm, "backup", *common])
@@ -103,6 +103,9 @@ def run(options, folder):
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     transcript = Transcript(console.stdout)
     try:
+        if options.snapshot:
+            console.stdin.write(b"\n")
+            console.stdin.flush()
         transcript.wait(re.escape(PROMPT), 300, "the guest's prompt")
         print(f"   shell prompt on the console after {time.monotonic() - started:.1f} s")
         print(f"2. a client types a loop that prints a chain of {options.lines} hashes")
@@ -139,6 +142,7 @@ def main():
     parser.add_argument("ftvm")
     parser.add_argument("kernel")
     parser.add_argument("initramfs")
+    parser.add_argument("--snapshot", help="start from it instead of booting")
     parser.add_argument("--lines", type=int, default=400)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()

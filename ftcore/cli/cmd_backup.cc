@@ -10,9 +10,12 @@
 namespace ftvm::cli {
 namespace {
 
-ftcore::BackupWorld::Options world_options(const replay::MachineIdentity& identity,
-                                           const PairConsole& console) {
-  return {.digest_every_lines = identity.digest_every_lines,
+ftcore::BackupWorld::Options world_options(GuestMachine& guest, const PairConsole& console) {
+  return {.start_seq = guest.start().seq,
+          .start = guest.start().tick,
+          .digest_every_lines = guest.identity().digest_every_lines,
+          .console_input = guest.board().console().next_input_offset(),
+          .console_output = guest.board().console().next_output_offset(),
           .on_live =
               [&console](Epoch epoch, std::uint64_t next_input) {
                 if (console.numbered == nullptr) return;
@@ -28,7 +31,7 @@ ftcore::BackupWorld::Options world_options(const replay::MachineIdentity& identi
 Result<int> run(Options& options) {
   const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
-  const auto journal = FTVM_TRY(open_journal(options, guest->identity()));
+  const auto journal = FTVM_TRY(open_journal(options, *guest));
   devices::host::LiveWorld* stoppable = nullptr;
   const PairConsole console = FTVM_TRY(make_pair_console(options, [&] {
     if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
@@ -39,13 +42,17 @@ Result<int> run(Options& options) {
   parts.parts.console = console.endpoint.get();
   const ftcore::BackupSession::Options session{.incarnation = ftcore::random_uuid(),
                                                .identity = guest->identity(),
+                                               .start_seq = guest->start().seq,
+                                               .start = guest->start().tick,
+                                               .start_snapshot = guest->start().snapshot,
                                                .arbiter = parts.arbiter,
                                                .heartbeat_port = parts.heartbeat_port};
   ftcore::Node node(std::move(parts.parts), ftcore::BackupSession(session, ftcore::Node::now()),
                     ftcore::HeartbeatSide::kBackup, session.incarnation);
+  node.set_console_offset(guest->board().console().next_output_offset());
   FTVM_TRY(open_control(options, node, live));
   node.set_wakeup([&live] { live.wake(); });
-  ftcore::BackupWorld world(world_options(guest->identity(), console), live, node, journal.get());
+  ftcore::BackupWorld world(world_options(*guest, console), live, node, journal.get());
   const StopOnSignal signals(live);
   std::fprintf(stderr, "backup: channel %s\n", options.pair.channel.c_str());
   node.start();

@@ -4,6 +4,7 @@
 #include "ftcore/cli/command.h"
 #include "ftcore/cli/live_run.h"
 #include "ftcore/cli/pair_setup.h"
+#include "ftcore/cli/resume.h"
 #include "ftcore/node/live_half.h"
 #include "ftcore/transport/secret.h"
 
@@ -11,10 +12,13 @@ namespace ftvm::cli {
 namespace {
 
 ftcore::PrimarySession::Options session_options(const Options& options, const PairParts& parts,
-                                                const replay::MachineIdentity& identity) {
+                                                const GuestMachine& guest) {
   ftcore::PrimarySession::Options session{.pair = ftcore::random_uuid(),
                                           .incarnation = ftcore::random_uuid(),
-                                          .identity = identity,
+                                          .identity = guest.identity(),
+                                          .start_seq = guest.start().seq,
+                                          .start = guest.start().tick,
+                                          .start_snapshot = guest.start().snapshot,
                                           .arbiter = parts.arbiter,
                                           .heartbeat_port = parts.heartbeat_port,
                                           .detection_ms = options.pair.detection_ms,
@@ -41,23 +45,26 @@ std::string wait_for_end(ftcore::Node& node, const devices::host::LiveWorld& wor
 Result<int> run(Options& options) {
   const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
-  const auto journal = FTVM_TRY(open_journal(options, guest->identity()));
+  const auto journal = FTVM_TRY(open_journal(options, *guest));
   devices::host::LiveWorld* stoppable = nullptr;
   const PairConsole console = FTVM_TRY(make_pair_console(options, [&] {
     if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
   }));
   devices::host::LiveWorld live({.clock = live_clock(clock), .releases = false}, *console.endpoint);
   stoppable = &live;
+  resume(live, *guest);
   PairParts parts = FTVM_TRY(make_pair_parts(options, ftcore::HeartbeatSide::kPrimary));
   parts.parts.console = console.endpoint.get();
-  const auto session = session_options(options, parts, guest->identity());
+  const auto session = session_options(options, parts, *guest);
   ftcore::Node node(std::move(parts.parts), ftcore::PrimarySession(session, ftcore::Node::now()),
                     ftcore::HeartbeatSide::kPrimary, session.incarnation);
+  node.set_console_offset(guest->board().console().next_output_offset());
   FTVM_TRY(open_control(options, node, live));
   node.set_wakeup([&live] { live.wake(); });
   ftcore::LiveHalf half(live, node);
   ftcore::RecordTee tee(node, journal.get());
-  replay::RecordingWorld world(half, tee, {.digest_every_lines = guest->identity().digest_every_lines});
+  replay::RecordingWorld world(half, tee, {.last_seq = guest->start().seq,
+                                           .digest_every_lines = guest->identity().digest_every_lines});
   half.set_recording(world);
   if (console.numbered != nullptr) {
     half.on_epoch([&console](Epoch epoch) { console.numbered->set_live(epoch); });

@@ -3,9 +3,10 @@
 namespace ftvm::cli {
 
 std::span<const Command> commands() {
-  static const Command table[] = {kRunCommand, kRecordCommand, kReplayCommand, kSnapshotCommand, kPrimaryCommand, kBackupCommand,
-                                  kConsoleCommand, kCtlCommand,
-                                  kKeygenCommand};
+  static const Command table[] = {kRunCommand,     kRecordCommand,  kReplayCommand, kSnapshotCommand,
+                                  kInspectCommand, kDigestCommand,  kDiffCommand,   kPrimaryCommand,
+                                  kBackupCommand,  kConsoleCommand, kCtlCommand,    kKeygenCommand,
+                                  kDoctorCommand};
   return table;
 }
 

@@ -24,13 +24,6 @@ Result<Bytes> read_image(const std::string& path, const char* option) {
   return bytes;
 }
 
-Result<EngineKind> engine_kind(const std::string& name) {
-  if (name == "auto") return EngineKind::kAuto;
-  if (name == "accelerated") return EngineKind::kAccelerated;
-  if (name == "portable") return EngineKind::kPortable;
-  return Error(ErrorCode::kUsage, "--engine " + name + ": use auto, accelerated or portable");
-}
-
 }  // namespace
 
 Result<replay::ClockMode> clock_mode(const MachineOptions& options, replay::ClockMode by_default) {
@@ -38,6 +31,13 @@ Result<replay::ClockMode> clock_mode(const MachineOptions& options, replay::Cloc
   if (options.clock == "virtual") return replay::ClockMode::kVirtual;
   if (options.clock == "host") return replay::ClockMode::kHost;
   return Error(ErrorCode::kUsage, "--clock " + options.clock + ": use virtual or host");
+}
+
+Result<EngineKind> engine_kind(const std::string& name) {
+  if (name == "auto") return EngineKind::kAuto;
+  if (name == "accelerated") return EngineKind::kAccelerated;
+  if (name == "portable") return EngineKind::kPortable;
+  return Error(ErrorCode::kUsage, "--engine " + name + ": use auto, accelerated or portable");
 }
 
 Result<std::unique_ptr<GuestMachine>> GuestMachine::create(const MachineOptions& options,

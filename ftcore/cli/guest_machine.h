@@ -59,6 +59,8 @@ class GuestMachine {
   StartPoint start_;
 };
 
+/// The engine of a name that --engine takes. Errors: kUsage.
+Result<EngineKind> engine_kind(const std::string& name);
 /// The clock the options ask for. Errors: kUsage.
 Result<replay::ClockMode> clock_mode(const MachineOptions& options, replay::ClockMode by_default);
 

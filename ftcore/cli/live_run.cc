@@ -9,6 +9,7 @@
 #include "devices/host/null_console.h"
 #include "devices/host/socket_console.h"
 #include "devices/host/stdio_console.h"
+#include "devices/host/terminal_mode.h"
 #include "ftcore/cli/command.h"
 
 namespace ftvm::cli {
@@ -22,6 +23,7 @@ std::atomic<LiveWorld*> world_of_signals{nullptr};
 void on_stop_signal(int signal) {
   LiveWorld* world = world_of_signals.load();
   if (world == nullptr || world->stop_requested()) {
+    devices::host::TerminalMode::restore_now();
     std::signal(signal, SIG_DFL);
     std::raise(signal);
     return;

@@ -26,6 +26,7 @@ int open_diag(const cli::Options& options, const char* command) {
 
 int run(const cli::Command& command, cli::Options& options) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // A journal at its size limit is a full disk, not a death.
   if (open_diag(options, command.name) < 0 && !options.diag.empty()) {
     std::fprintf(stderr, "ftvm %s: --diag %s: cannot be opened\n", command.name, options.diag.c_str());
     return cli::kExitUsage;

@@ -60,10 +60,14 @@ Result<PairParts> make_pair_parts(const Options& options, ftcore::HeartbeatSide 
 }
 
 Result<std::unique_ptr<replay::JournalWriter>> open_journal(const Options& options,
-                                                            const replay::MachineIdentity& identity) {
+                                                            const GuestMachine& guest) {
   if (options.journal.empty()) return std::unique_ptr<replay::JournalWriter>();
   return replay::JournalWriter::create({.path = options.journal, .overwrite = options.overwrite},
-                                       {.identity = identity, .run_id = random_run_id()});
+                                       {.identity = guest.identity(),
+                                        .run_id = random_run_id(),
+                                        .start = guest.start().tick,
+                                        .start_seq = guest.start().seq,
+                                        .start_snapshot = guest.start().snapshot});
 }
 
 int report_node_end(const char* role, const RunResult& result, const Machine& machine,

@@ -31,7 +31,7 @@ Result<PairParts> make_pair_parts(const Options& options, ftcore::HeartbeatSide 
 
 /// The journal file of --journal, or null.
 Result<std::unique_ptr<replay::JournalWriter>> open_journal(const Options& options,
-                                                            const replay::MachineIdentity& identity);
+                                                            const GuestMachine& guest);
 
 /// `ftvm ctl` for this node, when --control is given.
 Status open_control(const Options& options, ftcore::Node& node, devices::host::LiveWorld& world);

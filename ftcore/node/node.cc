@@ -20,6 +20,14 @@ namespace {
 constexpr int kPollMs = 1;
 constexpr int kVcpuWaitMs = 5;
 
+std::uint64_t console_bytes_of(const Release& release) {
+  std::uint64_t total = 0;
+  for (const Output& output : release.outputs) {
+    if (output.endpoint == Endpoint::kConsole) total += output.bytes.size();
+  }
+  return total;
+}
+
 }  // namespace
 
 Node::Node(NodeParts parts, Session session, HeartbeatSide side, Uuid incarnation)
@@ -50,23 +58,12 @@ void Node::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-/// Calls into the session and hands what it decided to the node thread.
-template <class Call>
-void Node::with_session(Call call) {
-  bool decided = false;
-  {
-    const MutexLock lock(mutex_);
-    std::visit(
-        [&](auto& session) {
-          call(session, now());
-          for (Action& action : session.poll_actions()) {
-            actions_.push_back(std::move(action));
-            decided = true;
-          }
-        },
-        session_);
-  }
-  if (decided) node_wake_.notify();
+/// Going live gives out everything that is held, and that ends where the machine stands. It is noted
+/// when it is decided: a machine that is live prints on before the node thread gets there.
+void Node::note_first_release(const Action& action) {
+  const auto* release = std::get_if<Release>(&action);
+  if (side_ != HeartbeatSide::kBackup || release == nullptr || first_release_) return;
+  first_release_ = emitted_ - console_bytes_of(*release);
 }
 
 // --- the node thread
@@ -191,11 +188,8 @@ void Node::on_record(const replay::Record& record) {
 
 void Node::on_output(JournalSeq mark, const Output& output) {
   FTVM_KILL_POINT("gate.mark_to_send");
-  if (output.endpoint == Endpoint::kConsole) {
-    const MutexLock lock(mutex_);
-    emitted_ += output.bytes.size();
-  }
-  with_session([&](auto& session, HostTime at) { session.on_output(mark, output, at); });
+  with_session([&](auto& session, HostTime at) { session.on_output(mark, output, at); },
+               output.endpoint == Endpoint::kConsole ? output.bytes.size() : 0);
 }
 
 void Node::on_progress(Tick tick) {

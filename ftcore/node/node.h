@@ -68,7 +68,10 @@ class Node final : public NodeLink {
   void wait_for_orders() override;
 
   /// The console stream starts at `offset`. Before start().
-  void set_console_offset(std::uint64_t offset) { released_ = emitted_ = offset; }
+  void set_console_offset(std::uint64_t offset) FTVM_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    released_ = emitted_ = offset;
+  }
   /// From the operator. Threading: any thread.
   void pause(bool paused) FTVM_EXCLUDES(mutex_);
   /// Calls `read` with the session; for status and metrics.
@@ -80,8 +83,10 @@ class Node final : public NodeLink {
   [[nodiscard]] HeartbeatCounters heartbeat_counters() const { return heartbeats_->counters(); }
 
  private:
+  /// `console_bytes`: what the call hands to the session; counted in one step with it.
   template <class Call>
-  void with_session(Call call) FTVM_EXCLUDES(mutex_);
+  void with_session(Call call, std::uint64_t console_bytes = 0) FTVM_EXCLUDES(mutex_);
+  void note_first_release(const Action& action) FTVM_REQUIRES(mutex_);
   void run();
   void poll_once();
   void receive_channel();
@@ -138,6 +143,8 @@ class Node final : public NodeLink {
   };
   std::deque<Typed> typed_ FTVM_GUARDED_BY(mutex_);  // Inputs whose acknowledgement is due.
   std::uint64_t emitted_ FTVM_GUARDED_BY(mutex_) = 0;  // Console bytes the session was given.
+  /// Of a backup: where the first bytes it gives out stand in the console stream.
+  std::optional<std::uint64_t> first_release_ FTVM_GUARDED_BY(mutex_);
 
   std::function<void()> wakeup_;
   devices::host::WakeEvent node_wake_;
@@ -146,5 +153,26 @@ class Node final : public NodeLink {
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
+
+/// Calls into the session and hands what it decided to the node thread.
+template <class Call>
+void Node::with_session(Call call, std::uint64_t console_bytes) {
+  bool decided = false;
+  {
+    const MutexLock lock(mutex_);
+    emitted_ += console_bytes;
+    std::visit(
+        [&](auto& session) {
+          call(session, now());
+          for (Action& action : session.poll_actions()) {
+            note_first_release(action);
+            actions_.push_back(std::move(action));
+            decided = true;
+          }
+        },
+        session_);
+  }
+  if (decided) node_wake_.notify();
+}
 
 }  // namespace ftvm::ftcore

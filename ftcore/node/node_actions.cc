@@ -39,8 +39,7 @@ void Node::act(const Send& send) {
     unsent_hello_ = std::move(bytes);  // Said when there is a connection.
   } else if (to == peer_ && send.to == Send::To::kPeer) {
     FTVM_DIAG(kWarn, "channel.lost").kv("why", sent.error().message());
-    const MutexLock lock(mutex_);
-    std::visit([](auto& session) { session.on_channel_closed(now()); }, session_);
+    with_session([](auto& session, HostTime at) { session.on_channel_closed(at); });
   }
 }
 
@@ -66,15 +65,23 @@ void Node::act(const StopHeartbeats&) {
 
 void Node::act(const OpenSlot& open) {
   const ArbiterCall call{ArbiterCall::Kind::kOpen, open.pair, open.epoch, incarnation_};
-  if (!arbiter_ || !arbiter_->ask(call)) FTVM_DIAG(kWarn, "arbiter.busy").kv("epoch", open.epoch.value);
+  if (arbiter_ && arbiter_->ask(call)) return;
+  FTVM_DIAG(kWarn, "arbiter.busy").kv("epoch", open.epoch.value);
+  with_session([&](auto& session, HostTime at) {
+    if constexpr (requires { session.on_slot(open.epoch, SlotAnswer::kUnreachable, at); }) {
+      session.on_slot(open.epoch, SlotAnswer::kUnreachable, at);
+    }
+  });
 }
 
 void Node::act(const Arbitrate& arbitrate) {
   const ArbiterCall call{ArbiterCall::Kind::kTestAndSet, arbitrate.pair, arbitrate.epoch,
                          arbitrate.incarnation};
-  if (!arbiter_ || !arbiter_->ask(call)) {
-    FTVM_DIAG(kWarn, "arbiter.busy").kv("epoch", arbitrate.epoch.value);
-  }
+  if (arbiter_ && arbiter_->ask(call)) return;
+  FTVM_DIAG(kWarn, "arbiter.busy").kv("epoch", arbitrate.epoch.value);
+  with_session([&](auto& session, HostTime at) {
+    session.on_arbiter(arbitrate.epoch, ArbiterAnswer::kUnknown, at);
+  });
 }
 
 template <class Change>
@@ -111,14 +118,10 @@ void Node::act(const Drain&) {
 
 void Node::act(const Release& release) {
   FTVM_KILL_POINT("gate.ack_to_release");
-  std::uint64_t total = 0;
-  for (const Output& output : release.outputs) {
-    if (output.endpoint == Endpoint::kConsole) total += output.bytes.size();
-  }
   if (side_ == HeartbeatSide::kBackup && !live_) {
-    // Going live gives out everything that is still held: it ends where the machine stands.
     const MutexLock lock(mutex_);
-    released_ = emitted_ - total;
+    FTVM_ASSERT(first_release_.has_value());
+    released_ = *first_release_;
   }
   live_ = true;
   for (const Output& output : release.outputs) {

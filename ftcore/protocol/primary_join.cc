@@ -107,8 +107,9 @@ void PrimarySession::on_slot(Epoch epoch, SlotAnswer answer, HostTime now) {
       if (role == Role::kJoining && joined_) protect();
       break;
     case SlotAnswer::kTaken:
-      core_.halt(RoleEvent::kRefused, "epoch " + std::to_string(epoch.value) +
-                                          " of this pair was won by another node: this one is old");
+      core_.halt(RoleEvent::kRefused,
+                 "epoch " + std::to_string(epoch.value) +
+                     " of this pair was opened or won by another node: this one is old");
       break;
     case SlotAnswer::kUnreachable:
       FTVM_MARK("slot.unreachable");

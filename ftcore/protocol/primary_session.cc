@@ -159,13 +159,14 @@ void PrimarySession::on_arbiter(Epoch epoch, ArbiterAnswer answer, HostTime now)
 void PrimarySession::on_record(const replay::Record& record, HostTime now) {
   core_.advance(now);
   const Role role = core_.role();
-  FTVM_ASSERT(record.seq == recorded_.next());
-  FTVM_ASSERT(role != Role::kWaiting);
-  FTVM_ASSERT(role != Role::kJoining);
-  FTVM_ASSERT(!ended_);
-  recorded_ = record.seq;
   const bool is_protected = std::holds_alternative<replay::Protected>(record.body);
   const bool is_end = std::holds_alternative<replay::End>(record.body);
+  FTVM_ASSERT(record.seq == recorded_.next());
+  // A machine that stands still records nothing; but the operator may stop it while it waits.
+  FTVM_ASSERT(role != Role::kWaiting || is_end);
+  FTVM_ASSERT(role != Role::kJoining || is_end);
+  FTVM_ASSERT(!ended_);
+  recorded_ = record.seq;
   if (is_protected) started_ = true;
   if (role == Role::kPrimary) {
     buffer_.append(record, core_.now());

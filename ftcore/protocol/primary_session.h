@@ -34,7 +34,7 @@ class PrimarySession {
     JournalSeq start_seq{};  // Last record before the first one of this run; 0 at power-on.
     Tick start{};            // Where the machine stands; 0 at power-on.
     Digest start_snapshot{};
-    std::string arbiter{};                           // Canonical text of the arbiter option.
+    std::string arbiter{};                         // Canonical text of the arbiter option.
     Epoch epoch{1};                                // Of the first protection. Range: above 0.
     std::array<std::uint8_t, 32> heartbeat_key{};  // Random.
     std::uint16_t heartbeat_port = 0;

@@ -41,7 +41,8 @@ bool take_event(int fd) {
 }  // namespace
 
 Result<std::unique_ptr<HeartbeatLink>> HeartbeatLink::open(const HeartbeatOptions& options) {
-  std::unique_ptr<HeartbeatLink> self(new HeartbeatLink(FTVM_TRY(UdpSocket::bind(options.bind))));
+  UdpSocket socket = FTVM_TRY(UdpSocket::bind(options.bind));
+  std::unique_ptr<HeartbeatLink> self(new HeartbeatLink(std::move(socket)));
   if (Status status = self->set_up(); !status) {
     return std::move(status.error().context("start heartbeats"));
   }
@@ -151,15 +152,17 @@ void HeartbeatLink::handle(ByteView datagram) {
       session.side == HeartbeatSide::kPrimary ? HeartbeatSide::kBackup : HeartbeatSide::kPrimary;
   const Result<Heartbeat> heartbeat = decode_heartbeat(datagram, peer_side, session.key);
   if (!heartbeat || heartbeat->session != session.session) return count(kRejected);
-  if (heartbeat->number <= active_->last_accepted) return count(kStale);
-  active_->last_accepted = heartbeat->number;
-  count(kAccepted);
+  // Whoever goes on in a higher epoch counts from 1 again.
+  const std::pair order(heartbeat->epoch, heartbeat->number);
+  if (order <= active_->last_accepted) return count(kStale);
+  active_->last_accepted = order;
   const ReceivedHeartbeat received{*heartbeat, monotonic_now()};
   // The newest say most: when nobody takes them, the oldest go.
   while (!queue_.try_push(received)) {
     if (queue_.try_pop()) count(kOverrun);
   }
   raise_event(arrived_.get());
+  count(kAccepted);
 }
 
 std::optional<ReceivedHeartbeat> HeartbeatLink::poll() {

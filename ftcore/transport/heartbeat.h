@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "emulator/base/bounded_queue.h"
 #include "emulator/base/result.h"
@@ -100,7 +101,7 @@ class HeartbeatLink {
     HeartbeatSession session;
     UdpAddress peer;
     std::uint64_t last_sent = 0;
-    std::uint64_t last_accepted = 0;
+    std::pair<Epoch, std::uint64_t> last_accepted{};
   };
 
   explicit HeartbeatLink(UdpSocket socket) : socket_(std::move(socket)) {}

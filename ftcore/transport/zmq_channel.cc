@@ -215,8 +215,8 @@ Result<std::unique_ptr<ZmqChannel>> ZmqChannel::open(const ZmqChannelOptions& op
   socket_options.receive_queue_messages_max =
       listening ? kListenReceiveQueueMax : kConnectReceiveQueueMax;
   socket_options.message_bytes_max = listening ? kWireSmallMessageBytesMax : kWireMessageBytesMax;
-  std::unique_ptr<ZmqChannel> self(
-      new ZmqChannel(FTVM_TRY(ZmqSocket::open(socket_options)), listening));
+  std::unique_ptr<ZmqSocket> socket = FTVM_TRY(ZmqSocket::open(socket_options));
+  std::unique_ptr<ZmqChannel> self(new ZmqChannel(std::move(socket), listening));
   FTVM_TRY(self->open_descriptors());
   return self;
 }

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "ftcore/arbiter/file_arbiter.h"
-#include "transport_test_util.h"
+#include "tests/unit/ftcore/transport_test_util.h"
 
 namespace ftvm::ftcore {
 namespace {

@@ -1,3 +1,5 @@
+// The backup's session with the test as its primary: every message in every state, every way a
+// primary can go. Both sessions together are pair_test.cc.
 #include "ftcore/protocol/backup_session.h"
 
 #include <gtest/gtest.h>

@@ -15,7 +15,7 @@
 #include "ftcore/transport/control_client.h"
 #include "ftcore/transport/control_path.h"
 #include "ftcore/transport/control_server.h"
-#include "transport_test_util.h"
+#include "tests/unit/ftcore/transport_test_util.h"
 
 namespace ftvm::ftcore {
 namespace {

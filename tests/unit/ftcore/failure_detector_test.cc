@@ -1,3 +1,4 @@
+// The decision table over every combination of signs, and the windows that make the signs.
 #include "ftcore/protocol/failure_detector.h"
 
 #include <gtest/gtest.h>

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "emulator/base/kill_point.h"
-#include "transport_test_util.h"
+#include "tests/unit/ftcore/transport_test_util.h"
 
 namespace ftvm::ftcore {
 namespace {

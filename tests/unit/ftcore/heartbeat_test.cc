@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "transport_test_util.h"
+#include "tests/unit/ftcore/transport_test_util.h"
 
 namespace ftvm::ftcore {
 namespace {

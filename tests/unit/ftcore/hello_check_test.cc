@@ -1,3 +1,4 @@
+// What two nodes must have in common, field by field. What follows a refusal is the sessions' test.
 #include "ftcore/protocol/hello_check.h"
 
 #include <gtest/gtest.h>

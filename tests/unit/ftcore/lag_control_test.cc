@@ -1,3 +1,4 @@
+// The lag controller on a simulated pair: stays below twice its target, does not swing.
 #include "ftcore/protocol/lag_control.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// The output rule by itself. That the sessions use it rightly is pair_test.cc.
 #include "ftcore/protocol/output_gate.h"
 
 #include <gtest/gtest.h>

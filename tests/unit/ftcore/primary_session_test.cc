@@ -1,3 +1,5 @@
+// The primary's session with the test as its backup: every message in every state, every way an
+// output can be released. Both sessions together are pair_test.cc.
 #include "ftcore/protocol/primary_session.h"
 
 #include <gtest/gtest.h>

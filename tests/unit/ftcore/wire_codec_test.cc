@@ -7,11 +7,12 @@
 #include <string>
 
 #include "ftcore/transport/heartbeat_codec.h"
+#include "ftcore/transport/secret.h"
 #include "ftcore/transport/wire_text.h"
 #include "proto/wire.pb.h"
 #include "replay/codec_util.h"
 #include "replay/header_codec.h"
-#include "wire_test_messages.h"
+#include "tests/unit/ftcore/wire_test_messages.h"
 
 namespace ftvm::ftcore {
 namespace {
@@ -319,6 +320,59 @@ TEST(WireText, KnowsUtf8) {
   }
   EXPECT_FALSE(is_clean_text(std::string_view("\0", 1)));
   EXPECT_EQ(clean_text("a€b", 3), "a") << "no half characters";
+}
+
+// ------------------------------------------------------------- the examples of
+// docs/formats/wire.md
+
+/// 16 bytes (or more) that count up from `first`.
+template <class Array>
+Array counting(std::uint8_t first) {
+  Array array{};
+  for (std::size_t i = 0; i < array.size(); ++i) array[i] = static_cast<std::uint8_t>(first + i);
+  return array;
+}
+
+std::string hex(ByteView bytes) {
+  std::string text;
+  for (const std::uint8_t byte : bytes) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
+}
+
+TEST(WireFormat, MessagesAreThoseOfTheDocument) {
+  Message message;
+  message.pair = {counting<decltype(Uuid::bytes)>(0x10)};
+  message.session = {counting<decltype(Uuid::bytes)>(0x20)};
+  message.epoch = {7};
+  message.body = Ack{{300}, {100'000}, 65'536};
+  EXPECT_EQ(hex(encode_message(message)),
+            "4654564d46003700000012a1"
+            "01000000"
+            "101112131415161718191a1b1c1d1e1f"
+            "202122232425262728292a2b2c2d2e2f"
+            "0700000000000000"
+            "08ac0210a08d0618808004"
+            "2584d96b");
+}
+
+TEST(WireFormat, HeartbeatsAreThoseOfTheDocument) {
+  const Heartbeat heartbeat{{counting<decltype(Uuid::bytes)>(0x20)}, {7}, 3, Tick{100'000}, true};
+  EXPECT_EQ(hex(encode_heartbeat(heartbeat, HeartbeatSide::kPrimary, counting<HeartbeatKey>(0))),
+            "4654564801030000202122232425262728292a2b2c2d2e2f0700000000000000"
+            "0300000000000000a086010000000000216664bd14eb36f8c0f3e6ff30c4632d"
+            "eb290f88e3d0da443ab6272e34a6ab47");
+}
+
+TEST(WireFormat, KeysAreThoseOfTheDocument) {
+  SecretKey key;
+  key.bytes = counting<decltype(SecretKey::bytes)>(0);
+  EXPECT_EQ(hex(derive_curve_keys(key, CurveSide::kServer).public_key),
+            "5df6f0de3474c701c59322928f2f2e44274335f87158066f11445a4f66c0e05b");
+  EXPECT_EQ(hex(derive_curve_keys(key, CurveSide::kClient).public_key),
+            "92427381099bbaad54a31fb2b91b10e804bcb712155e82fe56ce710b0b4c542c");
 }
 
 // ------------------------------------------------------------------------------- heartbeats

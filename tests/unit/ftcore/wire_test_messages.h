@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ftcore/protocol/message.h"
-#include "transport_test_util.h"
+#include "tests/unit/ftcore/transport_test_util.h"
 
 namespace ftvm::ftcore {
 

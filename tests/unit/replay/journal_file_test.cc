@@ -241,6 +241,15 @@ TEST(JournalFileOptions, WritesAtTheBatchSizeWithoutBeingAsked) {
   EXPECT_EQ(read_journal(dir.file("run.ftj")).records.size(), 2u);
 }
 
+TEST(JournalFileOptions, WritesAtADigestMarkSoThatAKilledRunKeepsItsPast) {
+  TempDir dir;
+  auto writer = create({.path = dir.file("run.ftj")});
+  ASSERT_TRUE(writer->append({{1}, {1}, Endpoint::kPower, Protected{{1}}}));
+  EXPECT_EQ(read_journal(dir.file("run.ftj")).records.size(), 0u);
+  ASSERT_TRUE(writer->append({{2}, {2}, Endpoint::kPower, DigestMark{0, {}}}));
+  EXPECT_EQ(read_journal(dir.file("run.ftj")).records.size(), 2u);
+}
+
 TEST(JournalFileOptions, CompressesWhatRepeats) {
   TempDir dir;
   auto writer = create({.path = dir.file("run.ftj")});

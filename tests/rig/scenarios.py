@@ -1,0 +1,619 @@
+"""What is done to a pair, and what it must look like then. Each scenario gets a rig.Run; it raises
+Failure, and what it does not raise about is judged afterwards from the wires (Run.judge)."""
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import threading
+import time
+
+import wire_format as wire
+from pair import ROOT, Client, Failure, Node, free_port
+from wire_proxy import UP
+
+EXIT_HALTED = 5
+
+
+class Skipped(Exception):
+    """This host can not do it; says why."""
+
+
+def kill_points():
+    """Every FTVM_KILL_POINT in the code."""
+    names = set()
+    for room in ("ftcore", "replay", "emulator", "devices"):
+        for path in (ROOT / room).rglob("*.cc"):
+            names.update(re.findall(r'FTVM_KILL_POINT\("([^"]+)"\)', path.read_text(errors="replace")))
+    return sorted(names)
+
+
+def survive(run, victim, survivor):
+    """The victim has just gone; the survivor must finish the chain alone."""
+    run.wait_end()
+    run.expect_live(survivor)
+    run.stop(survivor)
+    if victim.alive:
+        raise Failure(f"the {victim.role} is still there")
+
+
+def kill_primary(run):
+    """SIGKILL of the primary in the middle of the chain"""
+    run.boot()
+    run.type_chain()
+    run.wait_random_line()
+    run.fault_at = run.pair.primary.kill()
+    survive(run, run.pair.primary, run.pair.backup)
+
+
+def kill_backup(run):
+    """SIGKILL of the backup in the middle of the chain"""
+    run.boot()
+    run.type_chain()
+    run.wait_random_line()
+    run.fault_at = run.pair.backup.kill()
+    survive(run, run.pair.backup, run.pair.primary)
+
+
+def kill_point(run, point="gate.ack_to_release"):
+    """NAME[@primary|@backup][#PASS]: dies at this FTVM_KILL_POINT; default pass: a random one"""
+    rest, _, number = point.partition("#")
+    name, _, role = rest.partition("@")
+    if name not in kill_points():
+        raise Failure(f"no kill point {name}; there are {', '.join(kill_points())}")
+    if name.startswith("arbiter."):
+        return kill_in_arbiter(run, name, role or "primary")
+    role = role or ("backup" if name.startswith("backup.") else "primary")
+    # Boot prints about 450 outputs, a chain of 200 lines about 600 more; a snapshot has the boot behind it.
+    low, high = (20, 300) if run.setup.snapshot else (600, 1000)
+    if role == "backup":  # It acknowledges about a hundred times a second.
+        low, high = (20, 400) if run.setup.snapshot else (20, 2000)
+    number = int(number) if number else run.random.randrange(low, high)
+    run.notes["pass"] = number
+    run.boot(**{role: {"FTVM_KILL_AT": f"{name}:{number}"}})
+    victim = getattr(run.pair, role)
+    survivor = run.pair.backup if role == "primary" else run.pair.primary
+    run.type_chain()
+    run.wait_end()
+    if victim.alive:
+        run.notes["reached"] = "no"
+        run.expect_live(run.pair.primary, "primary")
+        return run.stop(run.pair.primary, run.pair.backup)
+    victim.expect_exit(-signal.SIGKILL)
+    run.fault_at = victim.exited_at
+    return survive(run, victim, survivor)
+
+
+def kill_in_arbiter(run, name, role):
+    """At the first pass: a primary dies opening its slot, before the pair is protected; a backup in
+    the middle of its takeover, and then nobody may be live."""
+    environment = {role: {"FTVM_KILL_AT": f"{name}:1"}}
+    if role == "primary":
+        run.pair.start(**environment)
+        run.pair.primary.expect_exit(-signal.SIGKILL)
+        return run.pair.backup.expect_exit(EXIT_HALTED, "before this backup was in sync")
+    run.boot(**environment)
+    run.type_chain()
+    run.wait_random_line()
+    run.pair.primary.kill()
+    run.chain_whole = False
+    return run.pair.backup.expect_exit(-signal.SIGKILL)
+
+
+def sigstop_primary(run):
+    """SIGSTOP of the primary for 5 s: it must halt and say why"""
+    run.boot()
+    run.type_chain()
+    run.wait_random_line()
+    run.fault_at = time.monotonic()
+    run.pair.primary.send(signal.SIGSTOP)
+    time.sleep(5)
+    if run.pair.backup.role_now() != "lone":
+        raise Failure(f"after 5 s the backup is {run.pair.backup.role_now()}")
+    run.pair.primary.send(signal.SIGCONT)
+    run.pair.primary.expect_exit(EXIT_HALTED, r"epoch \d|arbitration")
+    run.notes["said"] = repr(run.pair.primary.errors.strip().splitlines()[-1][:90])
+    survive(run, run.pair.primary, run.pair.backup)
+
+
+def sigstop_backup(run):
+    """SIGSTOP of the backup for 5 s: it must halt and say why"""
+    run.boot()
+    run.type_chain()
+    run.wait_random_line()
+    run.fault_at = time.monotonic()
+    run.pair.backup.send(signal.SIGSTOP)
+    time.sleep(5)
+    if run.pair.primary.role_now() != "lone":
+        raise Failure(f"after 5 s the primary is {run.pair.primary.role_now()}")
+    run.pair.backup.send(signal.SIGCONT)
+    run.pair.backup.expect_exit(EXIT_HALTED, r"epoch \d|arbitration")
+    survive(run, run.pair.backup, run.pair.primary)
+
+
+def short_stop(run):
+    """SIGSTOP of either node for half the detection time: nothing happens"""
+    run.boot()
+    run.type_chain()
+    for node in (run.pair.primary, run.pair.backup):
+        run.wait_line(run.lines // (4 if node is run.pair.primary else 2))
+        node.send(signal.SIGSTOP)
+        time.sleep(0.09)
+        node.send(signal.SIGCONT)
+    run.wait_end()
+    run.expect_live(run.pair.primary, "primary")
+    run.stop(run.pair.primary, run.pair.backup)
+
+
+def delayed_acks(run):
+    """Acknowledgements take 500 ms: outputs late, nothing else"""
+    run.boot()
+    # Outputs are as late as the lag; a short chain is enough.
+    run.pair.relay.delay("channel", UP, 0.5)
+    since = time.monotonic()
+    run.type_chain(40)
+    run.wait_end(180)
+    run.notes["duty"] = round(run.pair.primary.ctl("status").get("duty", 1), 3)
+    run.expect_live(run.pair.primary, "primary")
+    run.pair.relay.delay("channel", UP, 0)
+    run.stop(run.pair.primary, run.pair.backup)
+    run.pair.close()
+    verdict = run.judge()
+    late = [ms for at, ms in verdict.mark_to_output_ms if at > since + 1]
+    if not late or min(late) < 500 or verdict.arbitrated:
+        raise Failure(f"outputs came {min(late, default=0):.0f} ms after their marks")
+    run.notes["mark_to_output_ms"] = round(statistics.median(late))
+
+
+def slow_backup(run):
+    """The backup runs 10% of the time, in slices of 20 ms: lag under control, memory bounded"""
+    run.boot()
+    run.type_chain(60)
+    run.wait_line(5)
+    backup, stopping = run.pair.backup, threading.Event()
+
+    def throttle():
+        while not stopping.is_set():
+            backup.send(signal.SIGSTOP)
+            time.sleep(0.018)
+            backup.send(signal.SIGCONT)
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=throttle, daemon=True)
+    memory = [node.memory_kib() for node in (run.pair.primary, backup)]
+    thread.start()
+    lags, began = [], time.monotonic()
+    try:
+        while time.monotonic() - began < 20 and "\nchain-end" not in run.pair.client.transcript.text:
+            status = run.pair.primary.ctl("status")
+            if time.monotonic() - began > 3:  # It needs a moment to see what it is up against.
+                lags.append(status["execution_lag_ms"])
+            time.sleep(0.05)
+    finally:
+        stopping.set()
+        thread.join()
+    run.notes["duty"] = round(status["duty"], 3)
+    run.wait_end()
+    run.expect_live(run.pair.primary, "primary")
+    grown = [node.memory_kib() - before for node, before in zip((run.pair.primary, backup), memory)]
+    run.stop(run.pair.primary, backup)
+    if len(lags) < 20:
+        raise Failure(f"only {len(lags)} samples of the lag; the chain is too short")
+    p95 = sorted(lags)[int(len(lags) * 0.95)]
+    run.notes.update(lag_median=round(statistics.median(lags)), lag_p95=round(p95),
+                     memory_mib=max(grown) // 1024)
+    if p95 >= 200:
+        raise Failure(f"p95 of the execution lag is {p95:.0f} ms, the target 100 ms")
+    if max(grown) > 128 << 10:
+        raise Failure(f"memory grew by {max(grown)} KiB")
+
+
+class HeartbeatTap:
+    """Datagrams on the loopback device, for replay."""
+
+    def __init__(self, ports):
+        self.seen, self.ports, self.stopping = [], set(ports), False
+        try:
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            self.socket.bind(("lo", 0))
+            self.socket.settimeout(0.1)
+        except OSError:
+            self.socket = None
+            return
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        while not self.stopping and len(self.seen) < 2000:
+            try:
+                packet = self.socket.recv(2048)
+            except OSError:
+                continue
+            if len(packet) > 42 and packet[23] == 17:
+                port = int.from_bytes(packet[36:38], "big")
+                if port in self.ports:
+                    self.seen.append((port, packet[42:]))
+
+    def close(self):
+        self.stopping = True
+        if self.socket:
+            self.thread.join()
+            self.socket.close()
+
+
+def throw(port, payload, read=False):
+    """Bytes into a TCP port; whatever it answers is dropped."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as target:
+            target.settimeout(0.1)
+            for at in range(0, len(payload), 4096):
+                target.sendall(payload[at:at + 4096])
+            try:
+                while read and target.recv(65536):
+                    pass
+            except OSError:
+                pass
+    except OSError:
+        pass  # It hung up on garbage: as it should.
+
+
+def replayed_messages(run, session_only):
+    """ZMTP bytes of a stranger that says again what the backup said: greeting and handshake as
+    captured, then messages of the channel in a new order."""
+    capture = run.pair.relay.of("channel", UP)[0]
+    data = capture.data()
+    frames, at = [], wire.ZMTP_GREETING_BYTES
+    handshake = data[:at]
+    while at + 9 < len(data):
+        long = data[at] & 2
+        size = int.from_bytes(data[at + 1:at + 9], "big") if long else data[at + 1]
+        end = at + (9 if long else 2) + size
+        if end > len(data):
+            break
+        if data[at] & 4:
+            handshake += data[at:end] if len(handshake) == wire.ZMTP_GREETING_BYTES else b""
+        else:
+            frames.append(data[at:end])
+        at = end
+    if session_only:
+        frames = [frame for frame in frames if not wire.HELLO == _type_of(frame)]
+    run.random.shuffle(frames)
+    return handshake + b"".join(frames[:200])
+
+
+def _type_of(frame):
+    start = 9 if frame[0] & 2 else 2
+    return frame[start + 4] if len(frame) > start + 4 else None
+
+
+def garbage(run, kinds="random,console,channel,heartbeats"):
+    """Random bytes, and captured bytes again, into every port of both nodes: nothing happens"""
+    kinds = kinds.split(",")
+    run.boot()
+    nodes = (run.pair.primary, run.pair.backup)
+    ports = {node.role: node.ports() for node in nodes}
+    tap = HeartbeatTap([port for _, udp in ports.values() for port in udp])
+    run.type_chain(300)
+    run.wait_line(20)
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for turn in range(12):
+        for node in nodes:
+            for port in ports[node.role][0]:
+                if "random" in kinds:
+                    throw(port, run.random.randbytes(run.random.choice((1, 9, 64, 500, 70000))))
+                if "random" in kinds and turn % 4 == 0:
+                    _throw_at_control(node, run.random)
+            for port in ports[node.role][1]:
+                for _ in range(20 if "random" in kinds else 0):
+                    udp.sendto(run.random.randbytes(run.random.randrange(1, 200)), ("127.0.0.1", port))
+        for port, datagram in run.random.sample(tap.seen, min(40, len(tap.seen))):
+            if "heartbeats" in kinds:
+                udp.sendto(datagram, ("127.0.0.1", port))
+        if "channel" in kinds and turn % 3 == 1:
+            throw(run.pair.channel[1], replayed_messages(run, turn % 2 == 0), read=True)
+        if "console" in kinds and turn % 3 == 2:
+            for node in nodes:
+                for capture in run.pair.relay.of(f"console-{node.role}", UP)[:1]:
+                    throw(node.console[1], capture.data(), read=True)
+    tap.close()
+    run.notes["heartbeats_seen"] = len(tap.seen)
+    run.wait_end()
+    run.expect_live(run.pair.primary, "primary")
+    if run.pair.backup.role_now() != "backup":
+        raise Failure(f"the backup is {run.pair.backup.role_now()}")
+    run.stop(run.pair.primary, run.pair.backup)
+
+
+def _throw_at_control(node, rng):
+    for payload in (rng.randbytes(300), b"[" * 5000 + b"\n", b'{"command":7}\n', b'{"command":"no"}\n'):
+        try:
+            with socket.socket(socket.AF_UNIX) as door:
+                door.settimeout(1)
+                door.connect(node.control)
+                door.sendall(payload)
+        except OSError:
+            pass
+
+
+def channel_cut(run):
+    """The TCP connection of the channel is reset, heartbeats go on: one node goes on"""
+    run.boot()
+    run.type_chain()
+    run.wait_random_line()
+    run.fault_at = time.monotonic()
+    run.pair.relay.cut("channel", refuse=True)
+    _one_survivor(run)
+
+
+def channel_hole(run):
+    """The channel swallows everything for ever, heartbeats go on: one node goes on"""
+    run.boot()
+    run.type_chain()
+    run.wait_random_line()
+    run.fault_at = time.monotonic()
+    run.pair.relay.black_hole("channel")
+    _one_survivor(run)
+
+
+def channel_hiccup(run):
+    """The channel swallows everything for one second, heartbeats go on: nothing happens"""
+    run.boot()
+    run.type_chain()
+    run.wait_random_line()
+    run.pair.relay.black_hole("channel")
+    time.sleep(1)
+    run.pair.relay.black_hole("channel", on=False)
+    run.wait_end()
+    run.expect_live(run.pair.primary, "primary")
+    run.stop(run.pair.primary, run.pair.backup)
+
+
+def _one_survivor(run, seconds=20):
+    try:
+        run.wait_end(seconds)
+    except Failure as failure:
+        roles = {node.role: node.role_now() for node in run.pair.nodes()}
+        peers = {node.role: node.ctl("status")["peer"] for node in run.pair.nodes() if node.alive}
+        raise Failure(f"{failure}; roles {roles}, they think {peers}") from failure
+    live = [node for node in run.pair.nodes() if node.role_now() in ("lone", "primary")]
+    if len(live) != 1:
+        raise Failure(f"{len(live)} live nodes")
+    run.stop(live[0])
+
+
+def two_primaries(run):
+    """A second primary on the same channel address is refused by name; a third backup as well"""
+    run.boot()
+    run.type_chain()
+    run.wait_line(10)
+    other = run.pair.start_other("primary", "second", run.pair.channel)
+    other.expect_exit(1, "(?i)taken by another process")
+    third = run.pair.start_other("backup", "third", run.pair.channel)
+    third.expect_exit(EXIT_HALTED, "already has a backup")
+    run.wait_end()
+    run.expect_live(run.pair.primary, "primary")
+    run.stop(run.pair.primary, run.pair.backup)
+
+
+def wrong_config(run):
+    """A backup with another command line is refused by the field's name; the right one is taken"""
+    run.pair.start_primary()
+    # From power-on: a snapshot brings its command line along.
+    wrong = run.pair.start_other("backup", "wrong", run.pair.channel, ["--append", "quiet2"],
+                                 snapshot=False)
+    code = wrong.wait_exit()
+    if code == 0 or not re.search("command.line", wrong.errors):
+        raise Failure(f"the wrong backup ended with {code}: {wrong.errors!r}")
+    run.notes["said"] = repr(wrong.errors.strip().splitlines()[-1][-100:])
+    run.pair.start_backup()
+    run.pair.start_client()
+    run.pair.wait_prompt()
+    run.type_chain(60)
+    run.wait_end()
+    run.expect_live(run.pair.primary, "primary")
+    run.stop(run.pair.primary, run.pair.backup)
+
+
+def wrong_arbiter(run):
+    """A backup with another arbiter is refused by name"""
+    run.pair.start_primary()
+    other = run.folder / "elsewhere"
+    other.mkdir()
+    wrong = run.pair.start_other("backup", "wrong", run.pair.channel, ["--arbiter", f"file:{other}"])
+    code = wrong.wait_exit()
+    if code == 0 or not re.search("arbiter", wrong.errors):
+        raise Failure(f"the wrong backup ended with {code}: {wrong.errors!r}")
+    run.pair.primary.send(signal.SIGTERM)
+    run.pair.primary.expect_exit(0)
+
+
+def late_backup(run):
+    """A backup for a machine that runs alone since a failover is refused by name"""
+    run.boot()
+    run.type_chain()
+    run.wait_random_line()
+    run.fault_at = run.pair.backup.kill()
+    run.wait_end()
+    late = run.pair.start_other("backup", "late", run.pair.channel)
+    late.expect_exit(EXIT_HALTED, "late backup")
+    run.expect_live(run.pair.primary)
+    run.stop(run.pair.primary)
+
+
+def ctl_failover(run):
+    """A planned hand-over in the middle of the chain"""
+    run.boot()
+    run.type_chain()
+    run.wait_random_line()
+    run.fault_at = time.monotonic()
+    run.pair.primary.ctl("failover")
+    run.pair.primary.expect_exit(0)
+    survive(run, run.pair.primary, run.pair.backup)
+
+
+def ctl_pause_resume(run):
+    """ctl pause stands still for longer than any detection time; resume goes on"""
+    run.boot()
+    run.type_chain()
+    run.wait_random_line(0.1, 0.5)
+    run.pair.primary.ctl("pause")
+    time.sleep(0.5)
+    before = len(run.pair.client.transcript.data)
+    time.sleep(2.5)
+    if len(run.pair.client.transcript.data) != before:
+        raise Failure("a paused machine prints")
+    run.expect_live(run.pair.primary, "primary")
+    run.pair.primary.ctl("resume")
+    run.wait_end()
+    run.expect_live(run.pair.primary, "primary")
+    run.stop(run.pair.primary, run.pair.backup)
+
+
+def stop(run):
+    """SIGTERM of the primary: both exit with 0"""
+    run.boot()
+    run.type_chain(40)
+    run.wait_end()
+    run.stop(run.pair.primary, run.pair.backup)
+
+
+def stop_backup(run):
+    """SIGTERM of the backup: it exits with 0 and the primary goes on alone at once"""
+    run.boot()
+    run.type_chain()
+    run.wait_random_line()
+    run.fault_at = time.monotonic()
+    run.pair.backup.send(signal.SIGTERM)
+    run.pair.backup.expect_exit(0)
+    survive(run, run.pair.backup, run.pair.primary)
+
+
+def survivor_journal(run):
+    """The survivor's journal replays to the same final digest"""
+    journal = run.folder / "backup.ftj"
+    run.boot(backup_extra=["--journal", str(journal)])
+    run.type_chain()
+    run.wait_random_line()
+    run.fault_at = run.pair.primary.kill()
+    survive(run, run.pair.primary, run.pair.backup)
+    digest = re.search(r"state ([0-9a-f]{32})", run.pair.backup.errors)
+    replay = subprocess.run([run.setup.ftvm, "replay", str(journal), *run.setup.machine()],
+                            capture_output=True, text=True, timeout=240, check=False)
+    said = replay.stdout + replay.stderr
+    if replay.returncode != 0 or digest is None or digest[1] not in said:
+        raise Failure(f"the replay ended with {replay.returncode}, wanted state "
+                      f"{digest and digest[1]}: {said[-400:]!r}")
+
+
+class Namespaces:
+    """Two hosts and this one: a network namespace for each, a cable between the hosts and one from
+    each to here."""
+
+    def __init__(self, tag):
+        self.names = [f"ftvm{tag}{host}" for host in "ab"]
+        # cable: (end, namespace, address), (end, namespace, address)
+        self.cables = [((f"va{tag}", self.names[0], "10.231.0.1"), (f"vb{tag}", self.names[1], "10.231.0.2")),
+                       ((f"vc{tag}", self.names[0], "10.231.1.1"), (f"vd{tag}", None, "10.231.1.2")),
+                       ((f"ve{tag}", self.names[1], "10.231.2.1"), (f"vf{tag}", None, "10.231.2.2"))]
+
+    def make(self):
+        for name in self.names:
+            _ip("netns", "add", name)
+            _ip("-n", name, "link", "set", "lo", "up")
+        for one, other in self.cables:
+            _ip("link", "add", one[0], "type", "veth", "peer", "name", other[0])
+            for end, name, address in (one, other):
+                inside = ("-n", name) if name else ()
+                if name:
+                    _ip("link", "set", end, "netns", name)
+                _ip(*inside, "address", "add", f"{address}/24", "dev", end)
+                _ip(*inside, "link", "set", end, "up")
+
+    def pull_cables(self, host):
+        for one, _ in self.cables[:2] if host == 0 else self.cables[:1] + self.cables[2:]:
+            _ip("-n", self.names[0], "link", "set", one[0], "down", check=False)
+
+    def drop(self):
+        for name in self.names:
+            _ip("netns", "del", name, check=False)
+
+    def prefix(self, host):
+        return ("ip", "netns", "exec", self.names[host])
+
+
+def _ip(*arguments, check=True):
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if check and done.returncode != 0:
+        raise Skipped(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+def host_lost(run):
+    """Network namespaces: the primary's cables and the primary go at one moment"""
+    _hosts(run, kill=True)
+
+
+def links_lost(run):
+    """Network namespaces: only the cables of the primary's host go; the arbiter stays reachable"""
+    _hosts(run, kill=False)
+
+
+def _hosts(run, kill):
+    if os.geteuid() != 0:
+        raise Skipped("network namespaces need root")
+    net = Namespaces(f"{os.getpid() % 10000}")
+    try:
+        net.make()
+        channel = ("10.231.0.1", 7400)
+        pair = run.pair
+        for role, host, address in (("primary", 0, "10.231.1.1:7500"), ("backup", 1, "10.231.2.1:7500")):
+            node = Node(role, run.folder, pair.arguments(role, channel, ["--insecure"]),
+                        console=address, prefix=net.prefix(host))
+            setattr(pair, role, node)
+            node.wait_console()
+        ports = [pair.relay.add(f"console-{node.role}", node.console) for node in pair.nodes()]
+        pair.client = Client(run.setup.ftvm, run.folder, [("127.0.0.1", port) for port in ports])
+        pair.wait_prompt()
+        run.type_chain()
+        run.wait_random_line()
+        run.fault_at = time.monotonic()
+        net.pull_cables(0)
+        if kill:
+            pair.primary.kill()
+        if not kill:
+            return _either_wins(run)
+        survive(run, pair.primary, pair.backup)
+    finally:
+        net.drop()
+
+
+def _either_wins(run, seconds=20):
+    """Both ask the arbiter; one lives, the other halts. Of the primary nobody sees the rest."""
+    nodes = (run.pair.primary, run.pair.backup)
+    deadline = time.monotonic() + seconds
+    while all(node.alive for node in nodes):
+        if time.monotonic() > deadline:
+            raise Failure(f"after {seconds} s both are there: {[node.role_now() for node in nodes]}")
+        time.sleep(0.05)
+    winner, loser = sorted(nodes, key=lambda node: not node.alive)
+    run.notes["winner"] = winner.role
+    loser.expect_exit(EXIT_HALTED, "arbitration")
+    if winner is run.pair.primary:
+        run.chain_whole = False
+        run.expect_live(winner)
+        return run.stop(winner)
+    return survive(run, loser, winner)
+
+
+TABLE = {name: function for name, function in list(globals().items())
+         if callable(function) and getattr(function, "__module__", "") == __name__
+         and name in """kill_primary kill_backup kill_point sigstop_primary sigstop_backup short_stop
+         delayed_acks slow_backup garbage channel_cut channel_hole channel_hiccup two_primaries
+         wrong_config wrong_arbiter late_backup ctl_failover ctl_pause_resume stop stop_backup
+         survivor_journal host_lost links_lost""".split()}
+POINTS = ["gate.mark_to_send", "gate.ack_to_release", "gate.release_to_confirm",
+          "backup.receipt_to_ack", "arbiter.link_to_read@primary", "arbiter.link_to_read@backup"]
+ALL = (["kill_primary", "kill_backup"] + [f"kill_point:{point}" for point in POINTS] +
+       [name for name in TABLE if name not in ("kill_primary", "kill_backup", "kill_point")])
