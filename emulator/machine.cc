@@ -13,6 +13,9 @@ namespace {
 /// Values of Machine::power_request_, which is snapshot state.
 constexpr std::uint8_t kResetRequested = 1, kEndRequested = 2;
 
+/// From a halt without end to the end of the run; longer than any device holds output back.
+constexpr std::uint64_t kDeadlockGraceNs = 1'000'000;
+
 }  // namespace
 
 Result<std::unique_ptr<Machine>> Machine::create(Options options) {
@@ -179,14 +182,14 @@ Status Machine::run_cpu(Tick horizon) {
 
 Status Machine::idle(World& world) {
   const Tick tick = cpu_->tick();
+  // Without interrupts nothing but a requested reset or end ever wakes it. What it said last is still
+  // on its way, in devices that gather output.
+  if (!cpu_->accepts_interrupts() && !power_timer_.armed()) {
+    const GuestTime end = now().time.plus_ns(kDeadlockGraceNs);
+    request_end(EndReason::kDeadlock, 0, Now{.tick = tick, .time = end, .earliest = tick});
+  }
   const bool held = devices_.interrupts->intr() && intr_hold_ > tick;
   const Tick due = held ? std::min(next_due(), intr_hold_) : next_due();
-  // Without interrupts nothing but a requested reset or end ever wakes it.
-  if (!cpu_->accepts_interrupts() && !power_timer_.armed()) {
-    end_reason_ = EndReason::kDeadlock;
-    ended_ = true;
-    return {};
-  }
   const Tick until = world.wait(tick, now().time, due);
   FTVM_ASSERT(until >= tick);
   FTVM_ASSERT(until <= due);

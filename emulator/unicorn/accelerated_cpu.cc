@@ -46,7 +46,7 @@ Status AcceleratedCpu::attach_engine() {
   return {};
 }
 
-std::uint64_t AcceleratedCpu::rflags() const {
+std::uint64_t AcceleratedCpu::full_rflags() const {
   std::uint64_t flags = 0;
   uc_reg_read(uc_, UC_X86_REG_EFLAGS, &flags);
   return flags & 0xffff'ffff;
@@ -61,16 +61,16 @@ void AcceleratedCpu::emit_count(void* translator, void* result) {
   pending_ = &chunks_[cells_used_ / kCellsPerChunk][cells_used_ % kCellsPerChunk];
   ++cells_used_;
   *pending_ = Block{};
-  // tick += instructions; current = cell; if (tick > limit) on_limit(cell);
+  // tick += charge; current = cell; if (tick > limit) on_limit(cell);
   const TcgWriter tcg(translator);
   const auto hot = tcg.constant(&hot_);
   const auto cell = tcg.constant(pending_);
   const auto tick = tcg.temporary(kTypeI64);
-  const auto instructions = tcg.temporary(kTypeI64);
+  const auto charge = tcg.temporary(kTypeI64);
   const auto limit = tcg.temporary(kTypeI64);
   tcg.operation(kLoad64, tick, hot, offsetof(Hot, tick));
-  tcg.operation(kLoad32u, instructions, cell, offsetof(Block, instructions));
-  tcg.operation(kAdd64, tick, tick, instructions);
+  tcg.operation(kLoad32u, charge, cell, offsetof(Block, charge));
+  tcg.operation(kAdd64, tick, tick, charge);
   tcg.operation(kLoad64, limit, hot, offsetof(Hot, limit));
   tcg.operation(kStore64, tick, hot, offsetof(Hot, tick));
   tcg.operation(kStore64, cell, hot, offsetof(Hot, current));
@@ -84,6 +84,8 @@ void AcceleratedCpu::translation_ends(const std::uint8_t* block) {
     pending_->pc = *reinterpret_cast<const std::uint64_t*>(block + kTbPc);
     pending_->size_bytes = *reinterpret_cast<const std::uint16_t*>(block + kTbSize);
     pending_->instructions = *reinterpret_cast<const std::uint16_t*>(block + kTbInstructions);
+    const bool stepped = must_be_stepped(pending_->pc, pending_->size_bytes);
+    pending_->charge = stepped ? kStepCharge : pending_->instructions;
     pending_ = nullptr;
   }
   // Only now: noting a page may flush the TLB, which the translation was still using.
@@ -92,6 +94,10 @@ void AcceleratedCpu::translation_ends(const std::uint8_t* block) {
 }
 
 void AcceleratedCpu::translations_flushed() {
+  if (live_state != nullptr && breakpoints_armed(pull())) {  // A new breakpoint flushes.
+    watch_rf_ = true;
+    limit_changed();
+  }
   if (hot_.current != &nothing_ && hot_.current != &kept_) {
     kept_ = *hot_.current;
     hot_.current = &kept_;
@@ -99,23 +105,25 @@ void AcceleratedCpu::translations_flushed() {
   cells_used_ = 0;
 }
 
-void AcceleratedCpu::limit_changed() { hot_.limit = step_.active || window_ ? 0 : limit_; }
+void AcceleratedCpu::limit_changed() { hot_.limit = step_.active || window_ || watch_rf_ ? 0 : limit_; }
 
 void AcceleratedCpu::on_limit(Block* block) { active()->reach_limit(block); }
 
 void AcceleratedCpu::reach_limit(Block* block) {
-  const std::uint64_t before = hot_.tick - block->instructions;
+  const std::uint64_t before = hot_.tick - block->charge;
+  const std::uint64_t after = before + block->instructions;
   bool go_on = false;
   if (step_.active) {
     go_on = !step_.counted && !step_.interrupted;
     step_.counted = step_.counted || go_on;
-  } else if (hot_.tick > limit_) {
-    need_step_ = before < limit_;
-  } else {
-    go_on = !window_ || !pull().interrupts_enabled();
+  } else if (after > limit_) {
+    step_all_ = before < limit_;
+  } else if (!window_ || !pull().interrupts_enabled()) {
+    go_on = block->charge == block->instructions && !resumes();
+    step_once_ = !go_on;
   }
-  if (go_on) return;  // Counted already.
-  hot_.tick = before;
+  hot_.tick = go_on ? after : before;
+  if (go_on) return;
   forget_block();
   stop_engine();
   leave_generated_code(uc_);
@@ -124,9 +132,8 @@ void AcceleratedCpu::reach_limit(Block* block) {
 void AcceleratedCpu::block_abandoned() {
   // A store hit code of the running block, which starts anew at that store. (When we leave
   // generated code ourselves there is no current block, and nothing to take back.)
-  const std::uint64_t rip = pull().rip();
   const bool ours = hot_.current != &nothing_;
-  take_back_from(rip);
+  take_back_from(pull().linear_rip());
   if (step_.active && ours && hot_.current == &nothing_) step_.counted = false;
 }
 

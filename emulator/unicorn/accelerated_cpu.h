@@ -46,11 +46,13 @@ class AcceleratedCpu final : public UnicornCpu {
  private:
   RawState pull() const override { return RawState(live_state); }
   void push() override {}
-  [[nodiscard]] std::uint64_t rflags() const override;
+  [[nodiscard]] std::uint64_t full_rflags() const override;
   void limit_changed() override;
   void drop_translations(GuestPhys page) override;
   void granule_added(std::uint64_t) override {}
   Status attach_engine() override;
+
+  static constexpr std::uint32_t kStepCharge = 2 * kRunTicksMax;
 
   static void on_limit(Block* block);
   void reach_limit(Block* block);

@@ -14,6 +14,8 @@ struct Prefixes {
   std::size_t length = 0;
   std::uint8_t repeat = 0;
   bool address_size = false;
+  bool operand_size = false;
+  bool rex_w = false;
 };
 
 Prefixes parse_prefixes(ByteView code, CodeSize size) {
@@ -24,12 +26,15 @@ Prefixes parse_prefixes(ByteView code, CodeSize size) {
       p.repeat = byte;
     } else if (byte == 0x67) {
       p.address_size = true;
-    } else if (byte != 0x66 && byte != 0x2e && byte != 0x36 && byte != 0x3e && byte != 0x26 &&
+    } else if (byte == 0x66) {
+      p.operand_size = true;
+    } else if (byte != 0x2e && byte != 0x36 && byte != 0x3e && byte != 0x26 &&
                byte != 0x64 && byte != 0x65 && byte != 0xf0 &&
                !(size == CodeSize::k64 && (byte & 0xf0) == 0x40)) {
       break;
     }
   }
+  p.rex_w = size == CodeSize::k64 && p.length > 0 && (code[p.length - 1] & 0xf8) == 0x48;
   return p;
 }
 
@@ -48,11 +53,46 @@ std::optional<RepString> parse_rep_string(ByteView code, CodeSize size) {
   if (p.repeat == 0 || p.length >= code.size()) return std::nullopt;
   const std::uint8_t opcode = code[p.length];
   if (!is_string(opcode)) return std::nullopt;
-  // In 32-bit code the prefix selects 16-bit addressing; CX instead of ECX never occurs in the
-  // modes supported here (docs: 16-bit code is refused), so one flag is enough.
-  const bool address32 = size == CodeSize::k64 ? p.address_size : !p.address_size;
+  constexpr std::uint64_t kCx = 0xffff, kEcx = 0xffff'ffff, kRcx = ~0ull;
+  std::uint64_t mask = kRcx;
+  if (size == CodeSize::k64) mask = p.address_size ? kEcx : kRcx;
+  if (size == CodeSize::k32) mask = p.address_size ? kCx : kEcx;
+  if (size == CodeSize::k16) mask = p.address_size ? kEcx : kCx;
   return RepString{static_cast<unsigned>(p.length + 1), is_compare_string(opcode), p.repeat == 0xf3,
-                   address32};
+                   mask};
+}
+
+std::optional<PortAccess> parse_port_access(ByteView code, CodeSize size) {
+  const Prefixes p = parse_prefixes(code, size);
+  if (p.length >= code.size()) return std::nullopt;
+  const std::uint8_t opcode = code[p.length];
+  const bool string = opcode >= 0x6c && opcode <= 0x6f;          // INS, OUTS
+  const bool immediate = (opcode & 0xfc) == 0xe4;                // IN, OUT with imm8
+  const bool in_dx = (opcode & 0xfc) == 0xec;                    // IN, OUT with DX
+  if (!string && !immediate && !in_dx) return std::nullopt;
+  PortAccess access{.size_bytes = 1, .port = std::nullopt, .repeated = string && p.repeat != 0};
+  if ((opcode & 1) != 0) {
+    const bool word = p.operand_size != (size == CodeSize::k16) && !p.rex_w;
+    access.size_bytes = word ? 2 : 4;
+  }
+  if (immediate) {
+    if (p.length + 1 >= code.size()) return std::nullopt;
+    access.port = code[p.length + 1];
+  }
+  return access;
+}
+
+bool is_read_msr(ByteView code, CodeSize size) {
+  const Prefixes p = parse_prefixes(code, size);
+  return p.length + 1 < code.size() && code[p.length] == 0x0f && code[p.length + 1] == 0x32;
+}
+
+bool is_call(ByteView code, CodeSize size) {
+  const Prefixes p = parse_prefixes(code, size);
+  if (p.length + 1 >= code.size()) return false;
+  const std::uint8_t opcode = code[p.length];
+  const unsigned reg = (code[p.length + 1] >> 3) & 7;
+  return opcode == 0xe8 || opcode == 0x9a || (opcode == 0xff && (reg == 2 || reg == 3));
 }
 
 bool casts_interrupt_shadow(ByteView code, CodeSize size) {
@@ -73,7 +113,6 @@ struct Decoder::Impl {
     constexpr std::array<cs_mode, 3> kModes{CS_MODE_16, CS_MODE_32, CS_MODE_64};
     for (std::size_t i = 0; i < handles.size(); ++i) {
       FTVM_ASSERT(cs_open(CS_ARCH_X86, kModes[i], &handles[i]) == CS_ERR_OK);
-      FTVM_ASSERT(cs_option(handles[i], CS_OPT_DETAIL, CS_OPT_ON) == CS_ERR_OK);
       instructions[i] = cs_malloc(handles[i]);
       FTVM_ASSERT(instructions[i] != nullptr);
     }
@@ -117,6 +156,22 @@ unsigned Decoder::count(ByteView code, std::size_t upto_bytes, CodeSize size) {
   return end < upto_bytes ? n + 1 : n;
 }
 
+bool Decoder::holds_stand_in(ByteView code, CodeSize size, bool ports) {
+  // Most blocks are told apart by their bytes; the rest are decoded.
+  const auto opcode = [ports](std::uint8_t byte) {
+    const bool port = (byte >= 0x6c && byte <= 0x6f) || (byte & 0xf4) == 0xe4;
+    return byte == 0x32 || (ports && port);
+  };
+  if (std::none_of(code.begin(), code.end(), opcode)) return false;
+  bool found = false;
+  impl_->each(code, 0, size, [&](std::size_t offset, const cs_insn&) {
+    const ByteView here = code.subspan(offset);
+    found = is_read_msr(here, size) || (ports && parse_port_access(here, size));
+    return !found;
+  });
+  return found;
+}
+
 unsigned Decoder::last_length(ByteView code, CodeSize size) {
   unsigned length = 0;
   impl_->each(code, 0, size, [&](std::size_t, const cs_insn& instruction) {
@@ -133,38 +188,6 @@ std::optional<unsigned> Decoder::length(ByteView code, CodeSize size) {
     return false;
   });
   return length;
-}
-
-bool Decoder::can_reach(ByteView code, std::uint64_t pc, std::uint64_t next, CodeSize size) {
-  bool reaches = false;
-  impl_->each(code, pc, size, [&](std::size_t, const cs_insn& in) {
-    const bool repeated = (in.detail->x86.prefix[0] == X86_PREFIX_REP ||
-                           in.detail->x86.prefix[0] == X86_PREFIX_REPNE);
-    reaches = repeated && next == in.address;
-    for (unsigned g = 0; g < in.detail->groups_count; ++g) {
-      switch (in.detail->groups[g]) {
-        case CS_GRP_JUMP:
-        case CS_GRP_CALL:
-        case CS_GRP_RET:
-        case CS_GRP_IRET:
-        case CS_GRP_INT: {
-          const cs_x86& x86 = in.detail->x86;
-          const bool direct = x86.op_count == 1 && x86.operands[0].type == X86_OP_IMM;
-          reaches = !direct || static_cast<std::uint64_t>(x86.operands[0].imm) == next;
-          break;
-        }
-        default:
-          break;
-      }
-    }
-    const unsigned id = in.id;
-    if (id == X86_INS_SYSRET || id == X86_INS_SYSEXIT || id == X86_INS_SYSCALL ||
-        id == X86_INS_SYSENTER || id == X86_INS_LOOP || id == X86_INS_LOOPE || id == X86_INS_LOOPNE) {
-      reaches = true;
-    }
-    return true;
-  });
-  return reaches;
 }
 
 }  // namespace ftvm::unicorn

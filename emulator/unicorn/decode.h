@@ -19,8 +19,17 @@ struct RepString {
   unsigned length_bytes;
   bool compares;        // CMPS and SCAS also end on ZF.
   bool while_equal;     // REPE, as opposed to REPNE.
-  bool address32;       // Counts in ECX.
+  std::uint64_t count_mask;  // What of RCX counts.
 };
+
+/// IN, OUT, INS or OUTS.
+struct PortAccess {
+  unsigned size_bytes;
+  std::optional<std::uint8_t> port;  // DX when absent.
+  bool repeated;
+};
+
+inline constexpr unsigned kInstructionBytesMax = 15;
 
 class Decoder {
  public:
@@ -39,9 +48,8 @@ class Decoder {
   /// Length of the first instruction, or nothing when `code` ends too early or is invalid.
   std::optional<unsigned> length(ByteView code, CodeSize size);
 
-  /// Whether a block of bytes `code` at `pc` can continue at `next`, which lies inside it, by
-  /// executing its last instruction (a backward branch, a REP); if not, it was abandoned there.
-  bool can_reach(ByteView code, std::uint64_t pc, std::uint64_t next, CodeSize size);
+  /// Whether a block holds RDMSR, or, when `ports` is set, a port access.
+  bool holds_stand_in(ByteView code, CodeSize size, bool ports);
 
  private:
   struct Impl;
@@ -50,6 +58,10 @@ class Decoder {
 
 /// Prefix parsing only; no library needed.
 std::optional<RepString> parse_rep_string(ByteView code, CodeSize size);
+std::optional<PortAccess> parse_port_access(ByteView code, CodeSize size);
+bool is_read_msr(ByteView code, CodeSize size);
+/// CALL, near or far.
+bool is_call(ByteView code, CodeSize size);
 /// STI, MOV SS, POP SS: interrupts are held off until after the next instruction.
 bool casts_interrupt_shadow(ByteView code, CodeSize size);
 

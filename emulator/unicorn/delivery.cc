@@ -147,8 +147,12 @@ class Attempt {
     const std::uint64_t top = (target->stack_top & ~15ull) - 8 * n;
     const auto upper = static_cast<std::int64_t>(top) >> 47;
     if (upper != 0 && upper != -1) return Nested{kStackFault, external_bit()};
-    if (auto fault = walker_.write(paging_of(state_), top, std::span(frame).first(8 * n))) {
-      return page_fault(*fault);
+    if (walker_.write(paging_of(state_), top, std::span(frame).first(8 * n))) {
+      // Pushed word by word, from the highest: that decides which address the handler sees.
+      for (std::size_t i = n; i-- > 0;) {
+        const std::span word = std::span(frame).subspan(8 * i, 8);
+        if (auto fault = walker_.write(paging_of(state_), top + 8 * i, word)) return page_fault(*fault);
+      }
     }
     target->stack_top = top;
     return std::nullopt;
@@ -245,6 +249,22 @@ void load_code_segment(RawState state, std::uint16_t selector, std::uint64_t bas
 
 void set_cpl(RawState state, unsigned cpl) {
   state.hflags() = (state.hflags() & ~Hflags::kCplMask) | cpl;
+}
+
+bool breakpoints_armed(RawState state) {
+  constexpr std::uint64_t kEnables = 0xff;
+  return (state.dr(7) & kEnables) != 0;
+}
+
+bool breakpoint_at(RawState state) {
+  if ((state.system_flags() & Rflags::kRf) != 0) return false;
+  const std::uint64_t dr7 = state.dr(7);
+  for (unsigned i = 0; i < 4; ++i) {
+    const bool enabled = ((dr7 >> (2 * i)) & 3) != 0;
+    const bool executes = ((dr7 >> (16 + 4 * i)) & 3) == 0;
+    if (enabled && executes && state.dr(i) == state.linear_rip()) return true;
+  }
+  return false;
 }
 
 PagingState paging_of(RawState state) {

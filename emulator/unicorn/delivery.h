@@ -41,6 +41,8 @@ struct Event {
   enum class Kind : std::uint8_t { kException, kSoftware, kExternal };
   std::uint8_t vector;
   Kind kind;
+  /// #DB behind an instruction: belongs to it and takes no tick of its own.
+  bool is_trap = false;
   std::uint32_t error_code = 0;
   /// RIP to push, and RIP to push when delivery itself faults: they differ for software interrupts,
   /// which then have not happened.
@@ -64,5 +66,9 @@ void load_code_segment(RawState state, std::uint16_t selector, std::uint64_t bas
 /// CPL lives in hflags.
 void set_cpl(RawState state, unsigned cpl);
 PagingState paging_of(RawState state);
+/// Whether any breakpoint is enabled, of whatever kind.
+bool breakpoints_armed(RawState state);
+/// Whether one of them is an execution breakpoint for the next instruction, not passed by RF.
+bool breakpoint_at(RawState state);
 
 }  // namespace ftvm::unicorn

@@ -74,7 +74,7 @@ RawState PortableCpu::pull() const {
 
 void PortableCpu::push() { uc_context_restore(uc_, context_); }
 
-std::uint64_t PortableCpu::rflags() const {
+std::uint64_t PortableCpu::full_rflags() const {
   std::uint64_t flags = 0;
   uc_context_reg_read(context_, UC_X86_REG_EFLAGS, &flags);
   return flags & 0xffff'ffff;
@@ -87,12 +87,14 @@ void PortableCpu::block_hook(uc_struct*, std::uint64_t pc, std::uint32_t size_by
 }
 
 void PortableCpu::on_block(std::uint64_t pc, std::uint32_t size_bytes) {
-  if (was_abandoned(pc, size_bytes)) take_back_from(pc);
+  if (!primed_) note_translation(pc, size_bytes);
+  const bool fresh = std::exchange(fresh_, false);
+  const unsigned instructions = count_block(pc, size_bytes);
+  if (in_current_block(pc) && was_abandoned(pc, instructions, fresh)) {
+    take_back_from(pc);
+    step_.counted = false;
+  }
   if (step_.active) {
-    if (step_.counted && !step_.interrupted && step_was_abandoned(pc)) {
-      --hot_.tick;
-      step_.counted = false;
-    }
     if (step_.counted || step_.interrupted) {
       stop_engine();
       return;
@@ -101,14 +103,14 @@ void PortableCpu::on_block(std::uint64_t pc, std::uint32_t size_bytes) {
     count(pc, size_bytes, 1);
     return;
   }
-  const unsigned instructions = count_block(pc, size_bytes);
   bool stop = hot_.tick + instructions > limit_;
-  need_step_ = stop && hot_.tick < limit_;
+  step_all_ = stop && hot_.tick < limit_;
   if (window_ && !stop) {
     std::uint64_t flags = 0;
     uc_reg_read(uc_, UC_X86_REG_EFLAGS, &flags);
     stop = (flags & Rflags::kIf) != 0;
   }
+  if (!stop && (stepped_blocks_.contains(pc) || resumes())) stop = step_once_ = true;
   if (stop) {
     forget_block();
     stop_engine();
@@ -118,48 +120,56 @@ void PortableCpu::on_block(std::uint64_t pc, std::uint32_t size_bytes) {
 }
 
 void PortableCpu::count(std::uint64_t pc, std::uint32_t size_bytes, unsigned instructions) {
-  block_ = Block{pc, size_bytes, instructions};
+  block_ = Block{pc, size_bytes, instructions, instructions};
   hot_.current = &block_;
   hot_.tick += instructions;
 }
 
 unsigned PortableCpu::count_block(std::uint64_t pc, std::uint32_t size_bytes) {
   uc_tb block{};
-  if (uc_ctl_request_cache(uc_, pc, &block) == UC_ERR_OK && block.size == size_bytes) {
-    return block.icount;
-  }
-  // A block made for one run only; the library does not keep it.
-  return decoder_.count(code_at(pc, size_bytes), size_bytes, code_size());
+  one_shot_ = uc_ctl_request_cache(uc_, pc, &block) != UC_ERR_OK || block.size != size_bytes;
+  if (!one_shot_) return block.icount;
+  // Made for one instruction, once. Asking had the usual block translated, of which nobody tells.
+  if (block.size != 0) note_translation(pc, block.size);
+  return 1;
 }
 
-bool PortableCpu::was_abandoned(std::uint64_t pc, std::uint32_t size_bytes) {
-  const Block& last = *hot_.current;
-  if (pc < last.pc || pc >= last.pc + last.size_bytes || step_.active) return false;
-  if (pc == last.pc) return size_bytes != last.size_bytes;
-  return !decoder_.can_reach(code_at(last.pc, last.size_bytes), last.pc, pc, code_size());
-}
-
-bool PortableCpu::step_was_abandoned(std::uint64_t pc) {
-  if (pc != step_.rip) return false;
-  if (step_.rep) return step_.rcx != 0 && pull().gpr(kRcx) == step_.rcx;
-  const Block& last = *hot_.current;
-  return !decoder_.can_reach(code_at(last.pc, last.size_bytes), last.pc, pc, code_size());
+bool PortableCpu::was_abandoned(std::uint64_t pc, unsigned instructions, bool fresh) {
+  // A store into its own block gives it up and runs again in a block of its own, which can be told
+  // from the usual block at its place, but for the following.
+  if (one_shot_) return true;
+  if (instructions != 1) return false;
+  // Every block of a step is a single instruction. At its end the step clears the flag, but for a
+  // REP that goes on.
+  if (step_.active && step_.rep) return pull().gpr(kRcx) == step_.rcx;
+  if (step_.active) return pull().inhibited();
+  // A REP: what has overwritten itself is translated anew, what goes on is not. (Not told apart: a
+  // REP whose first iteration overwrites the block that leads to it.)
+  if (pc == hot_.current->pc) return fresh;
+  // A CALL that pushes on its own block; no call leads to itself.
+  return is_call(code_at(pc, kInstructionBytesMax), code_size());
 }
 
 // --- translations
 
 void PortableCpu::translation_hook(uc_struct*, uc_tb* block, uc_tb*, void* user) {
-  static_cast<PortableCpu*>(user)->on_translation(*block);
+  auto* cpu = static_cast<PortableCpu*>(user);
+  cpu->fresh_ = true;
+  cpu->note_translation(block->pc, block->size);
 }
 
-void PortableCpu::on_translation(const uc_tb& block) {
+void PortableCpu::note_translation(std::uint64_t begin, std::uint32_t size_bytes) {
+  primed_ = true;
   translation_made();
-  const PagingState paging = paging_of(pull());
-  for (const std::uint64_t pc : {block.pc, block.pc + block.size - 1}) {
+  const RawState state = pull();
+  watch_rf_ = watch_rf_ || breakpoints_armed(state);  // A new breakpoint has all translated anew.
+  const PagingState paging = paging_of(state);
+  for (const std::uint64_t pc : {begin, begin + size_bytes - 1}) {
     if (const auto physical = walker_.probe(paging, pc)) {
       note_code_page(GuestPhys{physical->value / kPageBytes * kPageBytes});
     }
   }
+  if (must_be_stepped(begin, size_bytes)) stepped_blocks_.insert(begin);
 }
 
 void PortableCpu::granule_added(std::uint64_t granule) {

@@ -3,11 +3,13 @@
 // because each 2 MiB granule that holds code has a hook that never fires but keeps its stores on the
 // checked path.
 //
-// Known gap: a REP instruction that overwrites itself is counted once too often; the accelerated
-// engine is exact there.
+// Known gap: when the first iteration of a REP overwrites the block that leads to it, it is counted
+// once too often; the accelerated engine is exact there.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <unordered_set>
 
 #include "emulator/unicorn/unicorn_cpu.h"
 
@@ -25,7 +27,7 @@ class PortableCpu final : public UnicornCpu {
  private:
   RawState pull() const override;
   void push() override;
-  [[nodiscard]] std::uint64_t rflags() const override;
+  [[nodiscard]] std::uint64_t full_rflags() const override;
   void limit_changed() override {}
   void drop_translations(GuestPhys page) override;
   void granule_added(std::uint64_t granule) override;
@@ -33,10 +35,9 @@ class PortableCpu final : public UnicornCpu {
 
   Status calibrate();
   void on_block(std::uint64_t pc, std::uint32_t size_bytes);
-  void on_translation(const uc_tb& block);
+  void note_translation(std::uint64_t begin, std::uint32_t size_bytes);
   unsigned count_block(std::uint64_t pc, std::uint32_t size_bytes);
-  bool was_abandoned(std::uint64_t pc, std::uint32_t size_bytes);
-  bool step_was_abandoned(std::uint64_t pc);
+  bool was_abandoned(std::uint64_t pc, unsigned instructions, bool fresh);
   void count(std::uint64_t pc, std::uint32_t size_bytes, unsigned instructions);
 
   static void block_hook(uc_struct* uc, std::uint64_t pc, std::uint32_t size_bytes, void* user);
@@ -46,6 +47,11 @@ class PortableCpu final : public UnicornCpu {
   uc_context* scratch_ = nullptr;  // For drop_translations().
   std::uint8_t* state_ = nullptr;  // Inside context_.
   Block block_;
+  bool primed_ = false;    // The library tells of every translation but the first.
+  bool fresh_ = false;     // The next block was translated just now.
+  bool one_shot_ = false;  // The block that begins is not the usual one at its place.
+  /// Where blocks begin that must be stepped, or began once.
+  std::unordered_set<std::uint64_t> stepped_blocks_;
 };
 
 }  // namespace ftvm::unicorn

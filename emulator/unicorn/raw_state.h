@@ -78,6 +78,7 @@ struct Rflags {
   static constexpr std::uint64_t kTf = 1u << 8;
   static constexpr std::uint64_t kIf = 1u << 9;
   static constexpr std::uint64_t kDf = 1u << 10;
+  static constexpr unsigned kIoplShift = 12;
   static constexpr std::uint64_t kNt = 1u << 14;
   static constexpr std::uint64_t kRf = 1u << 16;
   static constexpr std::uint64_t kVm = 1u << 17;
@@ -121,7 +122,12 @@ class RawState {
   [[nodiscard]] std::uint64_t& cr(unsigned i) const { return at<std::uint64_t>(Offset::kCr + 8 * i); }
   [[nodiscard]] std::uint64_t& dr(unsigned i) const { return at<std::uint64_t>(Offset::kDr + 8 * i); }
   [[nodiscard]] std::uint64_t& efer() const { return at<std::uint64_t>(Offset::kEfer); }
+  /// Where the library and page tables see the next instruction: blocks are named by it.
+  [[nodiscard]] std::uint64_t linear_rip() const { return rip() + segment(kCs).base; }
   [[nodiscard]] unsigned cpl() const { return hflags() & Hflags::kCplMask; }
+  [[nodiscard]] unsigned iopl() const {
+    return static_cast<unsigned>(system_flags() >> Rflags::kIoplShift) & 3;
+  }
   [[nodiscard]] bool interrupts_enabled() const { return (system_flags() & Rflags::kIf) != 0; }
   [[nodiscard]] bool inhibited() const { return (hflags() & Hflags::kInhibitIrq) != 0; }
   [[nodiscard]] bool long_mode() const { return (hflags() & Hflags::kLma) != 0; }

@@ -48,6 +48,9 @@ struct Block {
   std::uint64_t pc = 0;
   std::uint32_t size_bytes = 0;
   std::uint32_t instructions = 0;
+  /// What generated code adds to the tick: `instructions`, or more than any run has left when the
+  /// block must be stepped.
+  std::uint32_t charge = 0;
 };
 
 class UnicornCpu : public Cpu {
@@ -79,7 +82,10 @@ class UnicornCpu : public Cpu {
   virtual RawState pull() const = 0;
   virtual void push() = 0;
   /// Full RFLAGS of the pulled state, lazy flags computed.
-  [[nodiscard]] virtual std::uint64_t rflags() const = 0;
+  [[nodiscard]] virtual std::uint64_t full_rflags() const = 0;
+  /// The same as the guest may see them. The library clears RF too late, at the end of some blocks
+  /// only, and it matters for breakpoints alone: RF is exact while one is armed, else it reads as 0.
+  [[nodiscard]] std::uint64_t rflags() const;
   /// The limit or the window watch changed.
   virtual void limit_changed() = 0;
   /// Translations of this page are stale. Precondition: the page held code.
@@ -95,14 +101,26 @@ class UnicornCpu : public Cpu {
 
   void account_exception(std::uint32_t vector);
   void account_invalid_opcode();
-  /// The current block was given up before the instruction at `rip`, which will run again.
-  void take_back_from(std::uint64_t rip);
+  /// RF is set and matters.
+  [[nodiscard]] bool resumes() const {
+    return watch_rf_ && (pull().system_flags() & Rflags::kRf) != 0;
+  }
+  /// What the current block holds from this linear address on has not retired.
+  void take_back_from(std::uint64_t linear);
   void forget_block();
   void stop_engine();
-  unsigned index_in_block(std::uint64_t rip);
+  /// Number within the current block of the instruction that begins there.
+  unsigned index_in_block(std::uint64_t linear);
+  [[nodiscard]] bool in_current_block(std::uint64_t linear) const;
   [[nodiscard]] Tick access_tick();
   [[nodiscard]] Bytes code_at(std::uint64_t pc, std::size_t size_bytes) const;
   [[nodiscard]] CodeSize code_size() const;
+  /// Whether the block just translated holds an instruction that the engine does itself (stand_in):
+  /// such a block is never run as a whole.
+  [[nodiscard]] bool must_be_stepped(std::uint64_t pc, std::uint32_t size_bytes) const;
+
+  /// No run is longer; the charge of a block that must be stepped is more.
+  static constexpr std::uint64_t kRunTicksMax = 1u << 30;
 
   /// Touched by generated code and by the block hook; `limit` is 0 while each block must ask.
   struct Hot {
@@ -117,8 +135,9 @@ class UnicornCpu : public Cpu {
     bool interrupted = false;  // An exception came instead.
     std::uint64_t rip = 0;
     std::uint64_t rcx = 0;
-    bool was_inhibited = false;
+    bool shadowed = false;     // By the STI or MOV SS before it.
     bool casts_shadow = false;
+    bool resumes = false;      // RF was set.
     std::optional<RepString> rep;
   };
 
@@ -132,8 +151,10 @@ class UnicornCpu : public Cpu {
   Step step_;
   std::uint64_t limit_ = 0;
   bool window_ = false;      // Stop when interrupts are accepted.
+  bool watch_rf_ = false;    // Breakpoints are armed: a block that begins with RF set is stepped.
   bool stopping_ = false;    // We asked the library to stop; otherwise a return means HLT.
-  bool need_step_ = false;   // The next block is too long for what is left.
+  bool step_all_ = false;    // The next block is too long for what is left of the run.
+  bool step_once_ = false;   // The next block can not run as a whole.
   std::uint64_t engine_ns_ = 0;
   /// One byte a page: 1 holds translations, or once did (the portable engine cannot tell).
   std::vector<std::uint8_t> code_pages_;
@@ -141,16 +162,23 @@ class UnicornCpu : public Cpu {
  private:
   friend struct Hooks;
   friend class EngineScope;
-  void start(bool step);
-  void begin_step(RawState state);
-  void end_step();
-  void finish_rep(RawState state);
-  void after_return(std::uint64_t tick_before, bool shadow_before);
-  bool is_split_fetch(RawState state, std::uint32_t vector);
+  void start();
+  void step();
+  void end_step(const Step& step);
+  void finish_rep(const Step& step, RawState state);
+  [[nodiscard]] bool current_ends_in_hlt() const;
+  bool stand_in(RawState state, ByteView code);
+  bool refuse_port(RawState state, const PortAccess& access);
+  bool read_msr(RawState state, ByteView code);
+  void account_error(int error);
+  bool put_off_fetch(RawState state, std::uint32_t vector);
+  [[nodiscard]] bool is_debug_trap(RawState state) const;
+  unsigned length_at_block_end(RawState state) const;
   std::uint64_t software_interrupt_rip(RawState state);
   void deliver_event(RawState state, const Event& event);
+  void deliver_fault(RawState state, std::uint8_t vector, std::uint32_t error_code = 0);
   void enter_syscall();
-  bool enter_sysenter();
+  void enter_sysenter();
   std::uint32_t port_in(std::uint16_t port, unsigned size_bytes);
   void port_out(std::uint16_t port, unsigned size_bytes, std::uint32_t value);
   void visit_raw(StateVisitor& v);
@@ -168,8 +196,8 @@ class UnicornCpu : public Cpu {
 
   std::uint64_t not_retired_ = 0;  // Ticks that were idle or deliveries.
   bool halted_ = false;
-  bool shadow_ = false;            // A stepped STI or MOV SS holds interrupts off.
   bool shutdown_ = false;
+  std::uint64_t cr2_ = 0;          // As the guest knows it: before a fetch that is put off.
   Bytes pristine_;                 // State bytes of a fresh engine.
   Bytes granules_;                 // One byte a 2 MiB granule: 1 holds code. Part of snapshots.
 };

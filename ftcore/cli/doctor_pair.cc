@@ -4,8 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
-#include <system_error>
 
 #include "emulator/base/file.h"
 #include "emulator/base/scoped_fd.h"
@@ -108,8 +106,8 @@ void check_channel(const PairOptions& pair, const Report& report) {
   const Result<std::string> listened = listen();
   finding.text = listened ? *listened : listened.error().message();
   if (!listened) {
-    const std::string elsewhere = std::generic_category().message(EADDRNOTAVAIL);
-    const bool is_elsewhere = finding.text.find(elsewhere) != std::string::npos;
+    // The transport's words for EADDRNOTAVAIL; no code tells it from a port that is taken.
+    const bool is_elsewhere = finding.text.find("no such address") != std::string::npos;
     finding.verdict = is_elsewhere ? Verdict::kWarn : Verdict::kFail;
     finding.advice = is_elsewhere ? "right on the backup's host, wrong on the primary's"
                                   : "a primary cannot listen there; choose another --channel";

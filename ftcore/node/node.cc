@@ -124,6 +124,14 @@ void Node::receive_message(const ChannelEvent& event) {
     channel_->drop(event.peer);
     return;
   }
+  // A session lives on one connection; what somebody repeats of it on another is not the peer's.
+  // Other epochs are heard from anywhere: that is how an old node learns that it is old.
+  const Epoch epoch = inspect([](const auto& session) { return session.epoch(); });
+  const bool hello = std::holds_alternative<Hello>(message->body);
+  if (event.peer != peer_ && !hello && message->epoch == epoch) {
+    FTVM_DIAG(kDebug, "message.ignored").kv("what", "another connection");
+    return;
+  }
   sender_ = event.peer;
   sender_host_ = event.peer_address.empty() ? peer_host_ : event.peer_address;
   with_session([&](auto& session, HostTime at) { session.on_message(*message, at); });

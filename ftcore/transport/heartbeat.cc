@@ -162,7 +162,6 @@ void HeartbeatLink::handle(ByteView datagram) {
     if (queue_.try_pop()) count(kOverrun);
   }
   raise_event(arrived_.get());
-  count(kAccepted);
 }
 
 std::optional<ReceivedHeartbeat> HeartbeatLink::poll() {

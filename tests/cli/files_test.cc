@@ -40,7 +40,7 @@ TEST_F(Files, InspectShowsAWholeJournal) {
   EXPECT_EQ(ran.exit, 0);
   EXPECT_EQ(ran.err, "");
   EXPECT_THAT(ran.out, HasSubstr("console_bytes             1 records"));
-  EXPECT_THAT(ran.out, HasSubstr("999990 ticks"));
+  EXPECT_THAT(ran.out, HasSubstr("1000000 ticks, 5.010000 s"));
   EXPECT_THAT(ran.out, HasSubstr("power_off, digest"));
   EXPECT_THAT(ran.out, HasSubstr("tail                complete"));
 }

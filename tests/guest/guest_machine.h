@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "devices/board.h"
+#include "emulator/base/assert.h"
 #include "emulator/base/file.h"
 #include "emulator/boot/flat_loader.h"
 #include "emulator/machine.h"
@@ -21,7 +22,7 @@ inline constexpr std::uint64_t kGuestRamBytes = std::uint64_t{64} << 20;
 
 /// A built guest of tests/guest, by the name of its source file.
 inline Bytes guest_image(const std::string& name) {
-  Result<Bytes> image = read_file(std::string(FTVM_GUEST_IMAGE_DIR) + "/" + name + ".bin");
+  Result<Bytes> image = read_file(std::string(FTVM_GUEST_IMAGE_DIR) + "/" + name + ".bin", std::size_t{16} << 20);
   EXPECT_TRUE(image.has_value()) << name << ": " << (image ? "" : image.error().message());
   return image ? std::move(*image) : Bytes{0xf4};
 }

@@ -64,8 +64,9 @@ class WaysWorld final : public World {
     return taken;
   }
   Tick wait(Tick now, GuestTime, Tick next_due) override {
-    const Tick until = std::min({next_due, options_.stop, next_input()});
-    return std::max(now, std::min(until, slice_end(now)));
+    const Tick until = std::max(now, std::min({next_due, options_.stop, next_input()}));
+    const bool in_parts = options_.slice_ticks_max != 0 && until > now && random_.below(4) != 0;
+    return in_parts ? now.plus(random_.below(until.value - now.value)) : until;
   }
   void grid_line(Tick now, std::uint64_t line, StateProbe&) override {
     if (options_.on_grid_line) options_.on_grid_line(now, line);

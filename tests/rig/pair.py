@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -43,9 +44,15 @@ class Setup:
 
 
 def free_port(host="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+    """Below the range from which the kernel picks: nobody gets it by chance in the meantime."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+        return port
 
 
 class Transcript:
@@ -277,9 +284,9 @@ class Pair:
         self.primary = self.backup = self.client = None
         self.others = []
 
-    def arguments(self, role, channel, extra=(), snapshot=True):
+    def arguments(self, role, channel, extra=(), snapshot=True, arbiter=None):
         return [self.setup.ftvm, role, *self.setup.machine(snapshot), "--channel", f"{channel[0]}:{channel[1]}",
-                "--arbiter", f"file:{self.arbiter}", *extra]
+                "--arbiter", f"file:{arbiter or self.arbiter}", *extra]
 
     def start_primary(self, environment=None, extra=()):
         self.primary = Node("primary", self.folder, self.arguments("primary", self.channel, extra),
@@ -291,11 +298,11 @@ class Pair:
                            environment)
         self.backup.wait_console()
 
-    def start_other(self, role, name, channel, extra=(), snapshot=True):
+    def start_other(self, role, name, channel, extra=(), **options):
         """A third node; `name` names its files."""
         folder = self.folder / name
         folder.mkdir()
-        node = Node(role, folder, self.arguments(role, channel, extra, snapshot))
+        node = Node(role, folder, self.arguments(role, channel, extra, **options))
         self.others.append(node)
         return node
 
@@ -328,6 +335,8 @@ class Pair:
         if self.client:
             self.client.stop()
         self.relay.close()
-        for name in ("out", ):
-            if self.client:
-                (self.folder / f"client.{name}").write_bytes(self.client.transcript.data)
+        if self.client:
+            (self.folder / "client.out").write_bytes(self.client.transcript.data)
+        for capture in [each for each in self.relay.captures if each.pieces]:
+            name = f"{capture.route}.{capture.connection}.{capture.direction}.bytes"
+            (self.folder / name).write_bytes(capture.data())

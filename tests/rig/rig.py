@@ -35,7 +35,7 @@ from pair import Failure, Setup  # noqa: E402
 class Result:
     scenario: str
     seed: int
-    verdict: str = "passed"  # Or failed, skipped.
+    verdict: str = "passed"  # Or failed, skipped; unclear when this host stood still.
     why: str = ""
     gap_ms: float = None
     seconds: float = 0
@@ -124,12 +124,35 @@ class Run:
         return verdict
 
 
+# What no stall of the host excuses.
+WRONG_WHATEVER = ("CONTRADICTION", "OUTPUT RULE", "CLIENT", "ASSERTION", "stands where", "has hash")
+STALL_MS = 100
+TRIES = 3
+
+
+def stall_ms(run):
+    """The longest time in which a node that nobody had stopped did not get to run, as it says."""
+    return max((event["gap_ms"] for node in run.pair.nodes() for event in node.events("node.stopped")),
+               default=0)
+
+
+def execute(setup, text, seed, options):
+    """On a host that is too busy a node may rightly be taken for dead: then the run says nothing
+    about ftvm, and is repeated."""
+    for _ in range(TRIES):
+        result = execute_once(setup, text, seed, options)
+        if result.verdict != "unclear":
+            break
+        print(result.line(), flush=True)
+    return result
+
+
 def split(text):
     name, _, argument = text.partition(":")
     return name, argument
 
 
-def execute(setup, text, seed, options):
+def execute_once(setup, text, seed, options):
     name, argument = split(text)
     result = Result(text, seed)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="rig-", dir=options.work))
@@ -158,8 +181,12 @@ def execute(setup, text, seed, options):
                 result.why += "; moreover " + str(failure)
         except Exception:  # pylint: disable=broad-except
             pass
+    if result.verdict == "failed" and run is not None and name not in scenarios.STOPPING:
+        stalled = stall_ms(run)
+        if stalled >= STALL_MS and not any(each in result.why for each in WRONG_WHATEVER):
+            result.verdict, result.notes["host_stalled_ms"] = "unclear", stalled
     result.seconds = time.monotonic() - began
-    if result.verdict == "failed" or options.keep:
+    if result.verdict in ("failed", "unclear") or options.keep:
         result.folder = str(folder)
     else:
         shutil.rmtree(folder, ignore_errors=True)
@@ -199,7 +226,7 @@ def summary(results):
     lines = []
     for name, group in by_name.items():
         counts = {verdict: sum(r.verdict == verdict for r in group)
-                  for verdict in ("passed", "failed", "skipped")}
+                  for verdict in ("passed", "failed", "unclear", "skipped")}
         gaps = sorted(r.gap_ms for r in group if r.gap_ms is not None)
         gap = (f"  gap median {statistics.median(gaps):.0f} ms, max {gaps[-1]:.0f} ms" if gaps else "")
         lines.append(f"{name:32} " + ", ".join(f"{n} {v}" for v, n in counts.items() if n) + gap)

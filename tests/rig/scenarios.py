@@ -1,8 +1,6 @@
 """What is done to a pair, and what it must look like then. Each scenario gets a rig.Run; it raises
 Failure, and what it does not raise about is judged afterwards from the wires (Run.judge)."""
 import os
-import pathlib
-import random
 import re
 import signal
 import socket
@@ -12,10 +10,12 @@ import threading
 import time
 
 import wire_format as wire
-from pair import ROOT, Client, Failure, Node, free_port
+from pair import ROOT, Client, Failure, Node
 from wire_proxy import UP
 
 EXIT_HALTED = 5
+# Here a node is stopped on purpose.
+STOPPING = ("sigstop_primary", "sigstop_backup", "short_stop", "slow_backup")
 
 
 class Skipped(Exception):
@@ -77,13 +77,15 @@ def kill_point(run, point="gate.ack_to_release"):
     victim = getattr(run.pair, role)
     survivor = run.pair.backup if role == "primary" else run.pair.primary
     run.type_chain()
+    typed_at = time.monotonic()
     run.wait_end()
     if victim.alive:
         run.notes["reached"] = "no"
         run.expect_live(run.pair.primary, "primary")
         return run.stop(run.pair.primary, run.pair.backup)
     victim.expect_exit(-signal.SIGKILL)
-    run.fault_at = victim.exited_at
+    if victim.exited_at > typed_at:  # Before that the guest had nothing to print.
+        run.fault_at = victim.exited_at
     return survive(run, victim, survivor)
 
 
@@ -260,10 +262,29 @@ def throw(port, payload, read=False):
         pass  # It hung up on garbage: as it should.
 
 
+def talk(port, handshake, messages):
+    """As a ZMTP client: libzmq takes no message before it has sent its own READY."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as target:
+            target.sendall(handshake)
+            answer = b""
+            while len(answer) <= wire.ZMTP_GREETING_BYTES:
+                piece = target.recv(4096)
+                if not piece:
+                    return
+                answer += piece
+            target.sendall(messages)
+            target.settimeout(0.2)
+            while target.recv(65536):
+                pass
+    except OSError:
+        pass
+
+
 def replayed_messages(run, session_only):
-    """ZMTP bytes of a stranger that says again what the backup said: greeting and handshake as
-    captured, then messages of the channel in a new order."""
-    capture = run.pair.relay.of("channel", UP)[0]
+    """What a stranger says who repeats the backup: the handshake as captured, then messages of the
+    channel in a new order."""
+    capture = max(run.pair.relay.of("channel", UP), key=lambda each: len(each.data()))
     data = capture.data()
     frames, at = [], wire.ZMTP_GREETING_BYTES
     handshake = data[:at]
@@ -281,7 +302,7 @@ def replayed_messages(run, session_only):
     if session_only:
         frames = [frame for frame in frames if not wire.HELLO == _type_of(frame)]
     run.random.shuffle(frames)
-    return handshake + b"".join(frames[:200])
+    return handshake, b"".join(frames[:200])
 
 
 def _type_of(frame):
@@ -313,7 +334,7 @@ def garbage(run, kinds="random,console,channel,heartbeats"):
             if "heartbeats" in kinds:
                 udp.sendto(datagram, ("127.0.0.1", port))
         if "channel" in kinds and turn % 3 == 1:
-            throw(run.pair.channel[1], replayed_messages(run, turn % 2 == 0), read=True)
+            talk(run.pair.channel[1], *replayed_messages(run, turn % 2 == 0))
         if "console" in kinds and turn % 3 == 2:
             for node in nodes:
                 for capture in run.pair.relay.of(f"console-{node.role}", UP)[:1]:
@@ -422,7 +443,7 @@ def wrong_arbiter(run):
     run.pair.start_primary()
     other = run.folder / "elsewhere"
     other.mkdir()
-    wrong = run.pair.start_other("backup", "wrong", run.pair.channel, ["--arbiter", f"file:{other}"])
+    wrong = run.pair.start_other("backup", "wrong", run.pair.channel, arbiter=other)
     code = wrong.wait_exit()
     if code == 0 or not re.search("arbiter", wrong.errors):
         raise Failure(f"the wrong backup ended with {code}: {wrong.errors!r}")
@@ -513,7 +534,7 @@ class Namespaces:
     each to here."""
 
     def __init__(self, tag):
-        self.names = [f"ftvm{tag}{host}" for host in "ab"]
+        self.names = [f"fv{tag}{host}" for host in "ab"]
         # cable: (end, namespace, address), (end, namespace, address)
         self.cables = [((f"va{tag}", self.names[0], "10.231.0.1"), (f"vb{tag}", self.names[1], "10.231.0.2")),
                        ((f"vc{tag}", self.names[0], "10.231.1.1"), (f"vd{tag}", None, "10.231.1.2")),
@@ -563,7 +584,7 @@ def links_lost(run):
 def _hosts(run, kill):
     if os.geteuid() != 0:
         raise Skipped("network namespaces need root")
-    net = Namespaces(f"{os.getpid() % 10000}")
+    net = Namespaces(f"{time.monotonic_ns() // 1000 % 1000000}")
     try:
         net.make()
         channel = ("10.231.0.1", 7400)

@@ -73,7 +73,7 @@ TEST(RecordLine, EncodedBytesAddUpToTheBatch) {
 }
 
 TEST(OneLine, IsPrintableAndReversible) {
-  EXPECT_EQ(one_line(std::string_view("a\nb\\\x01\xff ", 8)), "a\\nb\\\\\\x01\\xff ");
+  EXPECT_EQ(one_line(std::string_view("a\nb\\\x01\xff ", 7)), "a\\nb\\\\\\x01\\xff ");
 }
 
 class Summary : public ::testing::Test {

@@ -261,11 +261,18 @@ TEST_F(HeartbeatTest, WhenNobodyTakesThemTheNewestStay) {
     send(heartbeat(number));
     ASSERT_TRUE(eventually([&] { return link_->counters().accepted == number; }));
   }
-  const std::uint64_t overrun = link_->counters().overrun;
-  EXPECT_GT(overrun, 0u);
-  std::uint64_t expected = overrun;
-  while (const auto received = link_->poll()) EXPECT_EQ(received->heartbeat.number, ++expected);
-  EXPECT_EQ(expected, kCount);
+  // Whoever comes late finds no more than the newest few, in order, up to the last one.
+  std::uint64_t last = 0;
+  int taken = 0;
+  while (last < kCount) {
+    const auto received = next(*link_);
+    ASSERT_TRUE(received.has_value());
+    EXPECT_TRUE(last == 0 || received->heartbeat.number == last + 1);
+    last = received->heartbeat.number;
+    ++taken;
+  }
+  EXPECT_LT(taken, 300);
+  EXPECT_EQ(static_cast<std::uint64_t>(taken) + link_->counters().overrun, kCount);
 }
 
 TEST(HeartbeatLink, AFloodOfGarbageDoesNotSilenceIt) {
