@@ -32,8 +32,13 @@ constexpr std::uint64_t kPeerWindowNs = 10 * kNsPerSecond;
 /// A sleeping vCPU is woken as exactly as the host can. Units: nanoseconds.
 constexpr unsigned long kTimerSlackNs = 1000;
 
+/// A guest that gets hardly any processor time is not told that its processor is slower than this:
+/// timer interrupts would take all of it. It falls behind instead, and its clock is stepped.
+constexpr std::uint64_t kSteeredPsPerTickMax = 20 * kNominalPsPerTick;
+static_assert(kSteeredPsPerTickMax <= kPsPerTickMax);
+
 std::uint64_t clamp_rate(Wide ps_per_tick) {
-  return static_cast<std::uint64_t>(std::clamp<Wide>(ps_per_tick, 1, kPsPerTickMax));
+  return static_cast<std::uint64_t>(std::clamp<Wide>(ps_per_tick, 1, kSteeredPsPerTickMax));
 }
 
 std::int64_t difference(std::uint64_t a, std::uint64_t b) {

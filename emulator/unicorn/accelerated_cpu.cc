@@ -30,9 +30,12 @@ Status AcceleratedCpu::attach_engine() {
   if (uc_hook_add(uc_, &handle, UC_HOOK_BLOCK, limit_function(), this, 1, 0) != UC_ERR_OK) {
     return Error(ErrorCode::kUnsupported, "accelerated engine: no block hook");
   }
-  // Translating anything makes the library name its CPU state to one of our functions.
+  // Translating anything makes the library name its CPU state to one of our functions. RAM is zero
+  // still: instructions of two bytes, of which a block takes no more when another might not fit.
+  constexpr std::uint64_t kBlockBytes = 18;
+  constexpr std::uint64_t kBlockAt = kPageBytes - (kInstructionBytesMax - 1) - kBlockBytes;
   uc_tb block{};
-  uc_ctl_request_cache(uc_, 0, &block);
+  uc_ctl_request_cache(uc_, kBlockAt, &block);
   if (live_state == nullptr || cpu_state == nullptr) {
     return Error(ErrorCode::kUnsupported, "accelerated engine: the CPU state was not seen");
   }
@@ -42,6 +45,10 @@ Status AcceleratedCpu::attach_engine() {
   sentinel = 0;
   uc_reg_write(uc_, UC_X86_REG_R13, &sentinel);
   uc_ctl_flush_tb(uc_);
+  forget_code_pages();
+  if (block.size != kBlockBytes || block.icount != kBlockBytes / 2) {
+    return Error(ErrorCode::kUnsupported, "accelerated engine: blocks do not end with their page");
+  }
   if (!seen) return Error(ErrorCode::kUnsupported, "accelerated engine: CPU state laid out otherwise");
   return {};
 }
@@ -149,6 +156,11 @@ void AcceleratedCpu::page_gained_code(std::uint64_t ram_offset) {
 void AcceleratedCpu::drop_translations(GuestPhys page) {
   const EngineScope scope(*this);
   invalidate_translations(uc_, page.value, page.value + kPageBytes);
+}
+
+void AcceleratedCpu::write_debug_control(std::uint64_t dr7) {
+  const EngineScope scope(*this);
+  move_to_dr7(live_state, dr7);
 }
 
 Result<std::unique_ptr<Cpu>> make_accelerated(const CpuOptions& options, GuestMemory& memory,

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "emulator/unicorn/guest_tlb.h"
 #include "emulator/unicorn/unicorn_cpu.h"
 
 struct CPUState;
@@ -39,6 +40,7 @@ class AcceleratedCpu final : public UnicornCpu {
   void emit_count(void* translator, void* result);
   void block_abandoned();
   [[nodiscard]] static void* limit_function() { return reinterpret_cast<void*>(&on_limit); }
+  GuestTlb guest_tlb;
   CPUState* cpu_state = nullptr;         // The library's, once seen.
   std::uint8_t* live_state = nullptr;    // Its register part.
   std::uint64_t last_checked_store = ~0ull;
@@ -50,6 +52,7 @@ class AcceleratedCpu final : public UnicornCpu {
   void limit_changed() override;
   void drop_translations(GuestPhys page) override;
   void granule_added(std::uint64_t) override {}
+  void write_debug_control(std::uint64_t dr7) override;
   Status attach_engine() override;
 
   static constexpr std::uint32_t kStepCharge = 2 * kRunTicksMax;

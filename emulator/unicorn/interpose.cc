@@ -40,6 +40,7 @@ extern "C" {
 void helper_check_exit_request_x86_64(void* uc, std::uint32_t unused);
 void tlb_reset_dirty_x86_64(CPUState* cpu, Address host_begin, Address size_bytes);
 void tb_invalidate_phys_range_x86_64(Uc uc, Address begin, Address end);
+void cpu_x86_update_dr7_x86_64(void* live_state, std::uint32_t value);
 void* tcg_const_i64_x86_64(void* translator, Address value);
 void* tcg_temp_new_internal_x86_64(void* translator, int type, int local);
 void tcg_gen_op1_x86_64(void* translator, int op, Address a);
@@ -96,9 +97,91 @@ FTVM_EXPORT void tlb_set_page_with_attrs_x86_64(CPUState* state, Address address
   AcceleratedCpu* cpu = AcceleratedCpu::active();
   if (cpu == nullptr) return;
   cpu->cpu_state = state;
+  cpu->guest_tlb.insert({.page = address & ~(ftvm::kPageBytes - 1),
+                         .physical = physical,
+                         .attributes = attributes,
+                         .protection = protection,
+                         .mmu_index = mmu_index,
+                         .size_bytes = size_bytes});
   if ((protection & kProtWrite) == 0 || !cpu->in_ram(physical) || cpu->holds_code(physical)) return;
   static auto* const set_dirty = next<decltype(tlb_set_dirty_x86_64)>("tlb_set_dirty_x86_64");
   set_dirty(state, address & ~(ftvm::kPageBytes - 1));
+}
+
+// --- the TLB that the guest sees
+
+FTVM_EXPORT void tlb_flush_x86_64(CPUState* state) {
+  FTVM_ORIGINAL(tlb_flush_x86_64);
+  original(state);
+  if (AcceleratedCpu* cpu = AcceleratedCpu::active()) cpu->guest_tlb.forget_all();
+}
+
+FTVM_EXPORT void tlb_flush_page_x86_64(CPUState* state, Address address) {
+  FTVM_ORIGINAL(tlb_flush_page_x86_64);
+  if (AcceleratedCpu* cpu = AcceleratedCpu::active()) {
+    if (cpu->guest_tlb.in_large_page(address)) {
+      tlb_flush_x86_64(state);
+      return;
+    }
+    cpu->guest_tlb.forget(address & ~(ftvm::kPageBytes - 1));
+  }
+  original(state, address);
+}
+
+// The library's TLB misses. `access` is 0 to read, 1 to write, 2 to execute.
+FTVM_EXPORT bool x86_cpu_tlb_fill_x86_64(CPUState* state, Address address, int size, int access,
+                                         int mmu_index, bool probe, std::uintptr_t caller) {
+  FTVM_ORIGINAL(x86_cpu_tlb_fill_x86_64);
+  if (AcceleratedCpu* cpu = AcceleratedCpu::active()) {
+    const Address page = address & ~(ftvm::kPageBytes - 1);
+    const auto* known = cpu->guest_tlb.find(page, mmu_index);
+    if (known != nullptr && ((known->protection >> access) & 1) != 0) {
+      const auto t = *known;
+      tlb_set_page_with_attrs_x86_64(state, page, t.physical, t.attributes, t.protection, mmu_index,
+                                     t.size_bytes);
+      return true;
+    }
+    if (known == nullptr && cpu->guest_tlb.full()) tlb_flush_x86_64(state);
+  }
+  return original(state, address, size, access, mmu_index, probe, caller);
+}
+
+// --- blocks end with their page: what a block fetches does not depend on where the one before ended
+
+/// The library's table of functions that translate, and its progress through a block.
+struct TranslatorFunctions {
+  void* before[4];
+  void (*translate_instruction)(void* progress, CPUState* state);
+  void* behind[2];
+};
+struct TranslatorProgress {
+  void* block;
+  Address begin, next;
+  int next_is_elsewhere, instructions, instructions_max;
+};
+
+FTVM_EXPORT void translator_loop_x86_64(const TranslatorFunctions* functions,
+                                        TranslatorProgress* progress, CPUState* state, void* block,
+                                        int instructions_max) {
+  FTVM_ORIGINAL(translator_loop_x86_64);
+  if (AcceleratedCpu::active() == nullptr) {
+    original(functions, progress, state, block, instructions_max);
+    return;
+  }
+  static thread_local auto* translate = functions->translate_instruction;
+  translate = functions->translate_instruction;
+  TranslatorFunctions ours = *functions;
+  ours.translate_instruction = [](void* in_progress, CPUState* cpu_state) {
+    translate(in_progress, cpu_state);
+    // An instruction that may reach into the next page begins a block of its own.
+    auto* p = static_cast<TranslatorProgress*>(in_progress);
+    const bool other_page = p->next / ftvm::kPageBytes != p->begin / ftvm::kPageBytes;
+    const Address left_bytes = ftvm::kPageBytes - p->next % ftvm::kPageBytes;
+    if (other_page || left_bytes < ftvm::unicorn::kInstructionBytesMax) {
+      p->instructions_max = p->instructions;
+    }
+  };
+  original(&ours, progress, state, block, instructions_max);
 }
 
 // --- counting inside generated code
@@ -177,6 +260,10 @@ Status check_interposition() {
       {"tlb_set_dirty_x86_64", reinterpret_cast<void*>(&tlb_set_dirty_x86_64)},
       {"tlb_reset_dirty_by_vaddr_x86_64", reinterpret_cast<void*>(&tlb_reset_dirty_by_vaddr_x86_64)},
       {"tlb_set_page_with_attrs_x86_64", reinterpret_cast<void*>(&tlb_set_page_with_attrs_x86_64)},
+      {"tlb_flush_x86_64", reinterpret_cast<void*>(&tlb_flush_x86_64)},
+      {"tlb_flush_page_x86_64", reinterpret_cast<void*>(&tlb_flush_page_x86_64)},
+      {"x86_cpu_tlb_fill_x86_64", reinterpret_cast<void*>(&x86_cpu_tlb_fill_x86_64)},
+      {"translator_loop_x86_64", reinterpret_cast<void*>(&translator_loop_x86_64)},
       {"tcg_gen_callN_x86_64", reinterpret_cast<void*>(&tcg_gen_callN_x86_64)},
       {"check_exit_request_x86_64", reinterpret_cast<void*>(&check_exit_request_x86_64)},
       {"tb_gen_code_x86_64", reinterpret_cast<void*>(&tb_gen_code_x86_64)},
@@ -204,6 +291,10 @@ void check_stores_to(CPUState* cpu, const std::uint8_t* begin, std::size_t size_
 
 void invalidate_translations(uc_struct* uc, std::uint64_t begin, std::uint64_t end) {
   tb_invalidate_phys_range_x86_64(uc, begin, end);
+}
+
+void move_to_dr7(std::uint8_t* live_state, std::uint64_t value) {
+  cpu_x86_update_dr7_x86_64(live_state, static_cast<std::uint32_t>(value));
 }
 
 // Temporaries are pointers to the operation writer, and offsets from the translator to the calls of

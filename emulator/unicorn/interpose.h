@@ -24,6 +24,9 @@ void check_stores_to(CPUState* cpu, const std::uint8_t* begin, std::size_t size_
 /// Drops translations of a guest-physical range.
 void invalidate_translations(uc_struct* uc, std::uint64_t begin, std::uint64_t end);
 
+/// What MOV DR7 does.
+void move_to_dr7(std::uint8_t* live_state, std::uint64_t value);
+
 /// Writes a few operations into a translation in progress. Handles are the library's temporaries.
 class TcgWriter {
  public:

@@ -2,13 +2,17 @@
 
 #include <unicorn/unicorn.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
+#include <utility>
 
 namespace ftvm::unicorn {
 namespace {
 
 constexpr std::uint64_t kGranuleBytes = 2ull << 20;
+constexpr std::uint64_t kCr0Paging = 1ull << 31;
 
 Error layout_error(std::string_view what) {
   return {ErrorCode::kUnsupported,
@@ -178,16 +182,20 @@ void PortableCpu::granule_added(std::uint64_t granule) {
   const uc_err e = uc_hook_add(uc_, &handle, UC_HOOK_MEM_FETCH_PROT, reinterpret_cast<void*>(never),
                                nullptr, begin, begin + kGranuleBytes - 1);
   FTVM_ASSERT(e == UC_ERR_OK);
+  uc_ctl_flush_tlb(uc_);  // The hook is noticed when a page enters the TLB.
+}
+
+RawState PortableCpu::copy_state() {
+  uc_context_save(uc_, scratch_);
+  const auto header_bytes = state_ - reinterpret_cast<std::uint8_t*>(context_);
+  return RawState(reinterpret_cast<std::uint8_t*>(scratch_) + header_bytes);
 }
 
 void PortableCpu::drop_translations(GuestPhys page) {
   // The call takes virtual addresses; without paging they are physical. The caller may be editing
   // the pulled state, so this works on a copy of its own.
-  constexpr std::uint64_t kCr0Paging = 1ull << 31;
   const EngineScope scope(*this);
-  uc_context_save(uc_, scratch_);
-  const auto header_bytes = state_ - reinterpret_cast<std::uint8_t*>(context_);
-  const RawState state(reinterpret_cast<std::uint8_t*>(scratch_) + header_bytes);
+  const RawState state = copy_state();
   const std::uint64_t cr0 = state.cr(0);
   state.cr(0) = cr0 & ~kCr0Paging;
   uc_context_restore(uc_, scratch_);
@@ -197,6 +205,28 @@ void PortableCpu::drop_translations(GuestPhys page) {
   uc_context_restore(uc_, scratch_);
   uc_ctl_flush_tlb(uc_);
   translation_made();
+}
+
+void PortableCpu::write_debug_control(std::uint64_t dr7) {
+  // Only the instruction does it, so it is run, without paging, in the first bytes of RAM. What the
+  // registers hold afterwards does not matter: the caller is about to load all of them.
+  constexpr std::array<std::uint8_t, 3> kMovDr7Rax{0x0f, 0x23, 0xf8};
+  std::array<std::uint8_t, kMovDr7Rax.size()> ram{};
+  std::copy_n(memory_.data(), ram.size(), ram.begin());
+  std::copy(kMovDr7Rax.begin(), kMovDr7Rax.end(), memory_.data());
+  drop_translations(GuestPhys{0});
+  const RawState state = pull();
+  state.gpr(kRax) = dr7;
+  state.rip() = 0;
+  state.cr(0) &= ~kCr0Paging;
+  state.segment(kCs).base = 0;
+  state.hflags() = Hflags::kPe | Hflags::kLma | Hflags::kCs64 | Hflags::kCs32 | Hflags::kSs32;
+  push();
+  const std::uint64_t tick = hot_.tick;
+  step();
+  hot_.tick = tick;
+  std::copy(ram.begin(), ram.end(), memory_.data());
+  drop_translations(GuestPhys{0});
 }
 
 Result<std::unique_ptr<Cpu>> make_portable(const CpuOptions& options, GuestMemory& memory, CpuBus& bus) {

@@ -31,6 +31,9 @@ class PortableCpu final : public UnicornCpu {
   void limit_changed() override {}
   void drop_translations(GuestPhys page) override;
   void granule_added(std::uint64_t granule) override;
+  void write_debug_control(std::uint64_t dr7) override;
+  /// A view of scratch_, which it fills.
+  RawState copy_state();
   Status attach_engine() override;
 
   Status calibrate();

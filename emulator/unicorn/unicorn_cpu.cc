@@ -198,7 +198,6 @@ void UnicornCpu::note_code_page(GuestPhys page) {
   if (granules_[granule] != 0) return;
   granules_[granule] = 1;
   granule_added(granule);
-  uc_ctl_flush_tlb(uc_);
 }
 
 Bytes UnicornCpu::code_at(std::uint64_t pc, std::size_t size_bytes) const {

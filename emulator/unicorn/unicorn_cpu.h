@@ -92,13 +92,18 @@ class UnicornCpu : public Cpu {
   virtual void drop_translations(GuestPhys page) = 0;
   /// A 2 MiB granule of RAM holds code for the first time, or again after a load.
   virtual void granule_added(std::uint64_t granule) = 0;
+  /// As MOV DR7 does.
+  virtual void write_debug_control(std::uint64_t dr7) = 0;
   virtual Status attach_engine() = 0;
 
-  /// To be called at each translation of a block at guest-physical pages; flushes the TLB when the
-  /// granule is new, on both engines alike, because that can be seen in Accessed bits.
+  /// To be called at each translation, for each page of code.
   void note_code_page(GuestPhys page);
   void translation_made() { ++translations_; }
+  /// All translations are gone.
+  void forget_code_pages();
 
+  /// Runs one instruction.
+  void step();
   void account_exception(std::uint32_t vector);
   void account_invalid_opcode();
   /// RF is set and matters.
@@ -163,7 +168,6 @@ class UnicornCpu : public Cpu {
   friend struct Hooks;
   friend class EngineScope;
   void start();
-  void step();
   void end_step(const Step& step);
   void finish_rep(const Step& step, RawState state);
   [[nodiscard]] bool current_ends_in_hlt() const;
@@ -182,6 +186,7 @@ class UnicornCpu : public Cpu {
   std::uint32_t port_in(std::uint16_t port, unsigned size_bytes);
   void port_out(std::uint16_t port, unsigned size_bytes, std::uint32_t value);
   void visit_raw(StateVisitor& v);
+  void load_breakpoints(RawState loaded);
   void visit_granules(StateVisitor& v);
   Status add_hooks();
 

@@ -69,7 +69,13 @@ void UnicornCpu::set_registers(const CpuRegisters& r) {
   flush();
 }
 
+void UnicornCpu::forget_code_pages() {
+  std::fill(code_pages_.begin(), code_pages_.end(), std::uint8_t{0});
+  ++translations_;
+}
+
 void UnicornCpu::reset() {
+  load_breakpoints(RawState(pristine_.data()));
   const RawState state = pull();
   std::memcpy(state.bytes(), pristine_.data(), Offset::kReturnAddress);
   push();
@@ -77,9 +83,8 @@ void UnicornCpu::reset() {
     const EngineScope scope(*this);
     uc_ctl_flush_tb(uc_);
   }
-  std::fill(code_pages_.begin(), code_pages_.end(), std::uint8_t{0});
+  forget_code_pages();
   hot_.current = &nothing_;
-  ++translations_;
   halted_ = false;
   shutdown_ = false;
   flush();
@@ -97,17 +102,31 @@ void UnicornCpu::visit_state(StateVisitor& v) {
 }
 
 void UnicornCpu::visit_raw(StateVisitor& v) {
-  const RawState state = pull();
   // Host pointers stay at home.
+  constexpr std::size_t kPointersBytes = 4 * sizeof(void*);
+  RawState state = pull();
   Bytes bytes(state.bytes(), state.bytes() + Offset::kReturnAddress);
-  std::memset(bytes.data() + Offset::kBreakpoints, 0, 4 * sizeof(void*));
+  std::memset(bytes.data() + Offset::kBreakpoints, 0, kPointersBytes);
+  const Bytes saved = bytes;
   v.blob("registers", bytes, Offset::kReturnAddress);
   if (bytes.size() != Offset::kReturnAddress) return;  // The loader has noted the error.
-  std::uint8_t breakpoints[4 * sizeof(void*)];
-  std::memcpy(breakpoints, state.bytes() + Offset::kBreakpoints, sizeof breakpoints);
+  if (bytes == saved) return;
+  load_breakpoints(RawState(bytes.data()));
+  state = pull();
+  std::memcpy(bytes.data() + Offset::kBreakpoints, state.bytes() + Offset::kBreakpoints, kPointersBytes);
   std::memcpy(state.bytes(), bytes.data(), bytes.size());
-  std::memcpy(state.bytes() + Offset::kBreakpoints, breakpoints, sizeof breakpoints);
   push();
+}
+
+void UnicornCpu::load_breakpoints(RawState loaded) {
+  RawState state = pull();
+  if (!breakpoints_armed(state) && !breakpoints_armed(loaded)) return;
+  // The library keeps a list beside the registers, which follows DR7.
+  write_debug_control(0);
+  state = pull();
+  for (unsigned i = 0; i < 4; ++i) state.dr(i) = loaded.dr(i);
+  push();
+  write_debug_control(loaded.dr(7));
 }
 
 void UnicornCpu::visit_granules(StateVisitor& v) {

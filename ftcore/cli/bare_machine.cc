@@ -24,7 +24,8 @@ Result<std::unique_ptr<BareMachine>> BareMachine::load(const std::string& snapsh
   replay::MachineIdentity mine = theirs;
   mine.ftvm_version = FTVM_VERSION;
   mine.engine_version = engine_version();
-  mine.board = bare->board_->describe() + (theirs.board.ends_with("no-reboot\n") ? "no-reboot\n" : "");
+  mine.board =
+      bare->board_->describe() + (theirs.board.ends_with("no-reboot\n") ? "no-reboot\n" : "");
   replay::MachineImage image(machine);
   FTVM_TRY(replay::load_snapshot(snapshot, image, mine));
   return bare;

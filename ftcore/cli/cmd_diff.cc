@@ -68,8 +68,8 @@ void print_pages(const std::vector<std::uint64_t>& pages) {
 }
 
 Result<int> diff_snapshots(const Options& options) {
-  const auto read = [&options](const std::string& path, replay::MachineIdentity* identity)
-      -> Result<MachineFacts> {
+  const auto read = [&options](const std::string& path,
+                               replay::MachineIdentity* identity) -> Result<MachineFacts> {
     const auto bare = FTVM_TRY(BareMachine::load(path, options.machine));
     *identity = bare->preamble().identity;
     return facts_of(bare->machine());
@@ -86,7 +86,8 @@ Result<int> diff_snapshots(const Options& options) {
   }
   print_some(fields, kFieldsShownMax);
   print_pages(pages);
-  const bool same = identities.empty() && fields.empty() && pages.empty() && left.tick == right.tick;
+  const bool same =
+      identities.empty() && fields.empty() && pages.empty() && left.tick == right.tick;
   if (!same) return kExitDiffers;
   std::printf("same: tick %llu, state %s\n", static_cast<unsigned long long>(left.tick.value),
               left.state.hex().c_str());
@@ -117,8 +118,9 @@ const Command kDiffCommand{
     .summary = "Show the first difference of two journals, or all of two snapshots",
     .add_options = add_options,
     .run = run,
-    .footer = "Examples: ftvm diff monday.ftj tuesday.ftj\n"
-              "          ftvm diff primary.fts backup.fts\n"
-              "Exit code 0: the same, 1: they differ, 3: damaged. Names of runs are not compared."};
+    .footer =
+        "Examples: ftvm diff monday.ftj tuesday.ftj\n"
+        "          ftvm diff primary.fts backup.fts\n"
+        "Exit code 0: the same, 1: they differ, 3: damaged. Names of runs are not compared."};
 
 }  // namespace ftvm::cli

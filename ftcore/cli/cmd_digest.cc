@@ -20,7 +20,9 @@ void add_options(CLI::App& app, Options&) {
   app.add_flag("--run", run_it, "Replay the journal and print its digest marks as computed");
 }
 
-unsigned long long wide(std::uint64_t value) { return value; }
+unsigned long long wide(std::uint64_t value) {
+  return value;
+}
 
 /// Passes a question for a digest on and prints the answer.
 class PrintingProbe final : public StateProbe {
@@ -74,7 +76,8 @@ Result<int> read_journal() {
   const JournalSummary summary = FTVM_TRY(summarize_journal(path, nullptr));
   if (summary.damage) return *summary.damage;
   if (!summary.end) {
-    return Error(ErrorCode::kTornTail, path + ": the run has no end, so there is no final digest (" +
+    return Error(ErrorCode::kTornTail, path +
+                                           ": the run has no end, so there is no final digest (" +
                                            summary.tail.text() + "); --run replays what there is");
   }
   std::printf("tick %14llu  all       %s\nended: %s; --run counts the instructions\n",
@@ -104,9 +107,10 @@ const Command kDigestCommand{
     .summary = "Print the final digest of a journal or a snapshot",
     .add_options = add_options,
     .run = run,
-    .footer = "Examples: ftvm digest boot.ftj\n"
-              "          ftvm digest --run boot.ftj --kernel vmlinuz --initramfs initramfs.cpio.gz\n"
-              "A digest covers CPU, devices and clock; at a digest mark one slice of RAM too, at the\n"
-              "end all of it. Equal digests at one tick mean equal machines."};
+    .footer =
+        "Examples: ftvm digest boot.ftj\n"
+        "          ftvm digest --run boot.ftj --kernel vmlinuz --initramfs initramfs.cpio.gz\n"
+        "A digest covers CPU, devices and clock; at a digest mark one slice of RAM too, at the\n"
+        "end all of it. Equal digests at one tick mean equal machines."};
 
 }  // namespace ftvm::cli

@@ -75,8 +75,9 @@ const Command kDoctorCommand{
     .summary = "Check that machines, pairs and recordings will work here",
     .add_options = add_options,
     .run = run,
-    .footer = "Example: ftvm doctor --config pair.toml\n"
-              "It looks at what the options name: images, journal folder, arbiter, channel, key.\n"
-              "Exit code 0: nothing is in the way, 1: something is."};
+    .footer =
+        "Example: ftvm doctor --config pair.toml\n"
+        "It looks at what the options name: images, journal folder, arbiter, channel, key.\n"
+        "Exit code 0: nothing is in the way, 1: something is."};
 
 }  // namespace ftvm::cli

@@ -89,9 +89,10 @@ const Command kInspectCommand{
     .summary = "Show what is in a journal or a snapshot",
     .add_options = add_options,
     .run = run,
-    .footer = "Examples: ftvm inspect boot.ftj\n"
-              "          ftvm inspect boot.ftj --records 10..20 --json\n"
-              "A file that was cut off is shown as such. Of a damaged one, what is good is shown;\n"
-              "the exit code is 3 then."};
+    .footer =
+        "Examples: ftvm inspect boot.ftj\n"
+        "          ftvm inspect boot.ftj --records 10..20 --json\n"
+        "A file that was cut off is shown as such. Of a damaged one, what is good is shown;\n"
+        "the exit code is 3 then."};
 
 }  // namespace ftvm::cli

@@ -29,7 +29,8 @@ const Command kKeygenCommand{
     .summary = "Make the secret file that both nodes of a pair share",
     .add_options = add_options,
     .run = run,
-    .footer = "Example: ftvm keygen --out pair.key\n"
-              "The file is mode 0600 and never replaced. Whoever has it can be a node of the pair."};
+    .footer =
+        "Example: ftvm keygen --out pair.key\n"
+        "The file is mode 0600 and never replaced. Whoever has it can be a node of the pair."};
 
 }  // namespace ftvm::cli

@@ -44,6 +44,7 @@ std::string wait_for_end(ftcore::Node& node, const devices::host::LiveWorld& wor
 
 Result<int> run(Options& options) {
   const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
+  agree_on_time(options.machine);
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
   const auto journal = FTVM_TRY(open_journal(options, *guest));
   devices::host::LiveWorld* stoppable = nullptr;

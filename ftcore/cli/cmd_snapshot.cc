@@ -99,7 +99,8 @@ Error not_taken(const SnapshotTaker& taker, const RunResult& result) {
     return Error(ErrorCode::kTimeout,
                  why + " within " + std::to_string(give_up_s) + " guest seconds; see --give-up");
   }
-  if (printed_text.empty()) return Error(ErrorCode::kNotFound, end + ", before the snapshot was due");
+  if (printed_text.empty())
+    return Error(ErrorCode::kNotFound, end + ", before the snapshot was due");
   return Error(ErrorCode::kNotFound, end + ": " + why);
 }
 
@@ -136,10 +137,9 @@ Result<int> run_live(Options& options) {
   stoppable = &world;
   resume(world, *guest);
   const StopOnSignal signals(world);
-  FTVM_TRY(take({.guest = *guest,
-                 .world = world,
-                 .run_id = random_run_id(),
-                 .seq = [&] { return guest->start().seq; }}));
+  FTVM_TRY(take({.guest = *guest, .world = world, .run_id = random_run_id(), .seq = [&] {
+                   return guest->start().seq;
+                 }}));
   return static_cast<int>(kExitOk);
 }
 
@@ -156,8 +156,10 @@ const Command kSnapshotCommand{
     .add_options = add_options,
     .run = run,
     .footer =
-        "Examples: ftvm snapshot --at 500000000 --out half.fts boot.ftj --kernel ... --initramfs ...\n"
-        "          ftvm snapshot --when \"guest:~# \" --out booted.fts --kernel ... --initramfs ...\n"
+        "Examples: ftvm snapshot --at 500000000 --out half.fts boot.ftj --kernel ... --initramfs "
+        "...\n"
+        "          ftvm snapshot --when \"guest:~# \" --out booted.fts --kernel ... --initramfs "
+        "...\n"
         "A machine that is run for its snapshot has a virtual clock unless --clock host is given.\n"
         "run, record, replay and primary start from the file with --snapshot."};
 

@@ -1,3 +1,4 @@
+// The table of commands, in the order of --help.
 #include "ftcore/cli/command.h"
 
 namespace ftvm::cli {

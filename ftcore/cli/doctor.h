@@ -1,5 +1,5 @@
-// The checks of `ftvm doctor`: each looks at one thing that a run depends on and says in a line what
-// it found and, if that is not good, what to do. They change nothing that stays.
+// The checks of `ftvm doctor`: each looks at one thing that a run depends on and says in a line
+// what it found and, if that is not good, what to do. They change nothing that stays.
 #pragma once
 
 #include <cstdint>

@@ -49,9 +49,8 @@ class StopwatchWorld final : public World {
 Result<double> measure(Machine& machine) {
   devices::Board board({.ram_bytes = kRamBytes}, machine);
   machine.attach(board.devices());
-  FTVM_TRY(machine.power_on([](GuestMemory& memory, Cpu& cpu) {
-    return boot::load_flat(kLoop, memory, cpu);
-  }));
+  FTVM_TRY(machine.power_on(
+      [](GuestMemory& memory, Cpu& cpu) { return boot::load_flat(kLoop, memory, cpu); }));
   StopwatchWorld world;
   FTVM_TRY(machine.run(world));
   return static_cast<double>(machine.cpu().retired()) / world.seconds() / 1e6;
@@ -81,7 +80,8 @@ void check_engine(EngineKind kind, const char* name, const Report& report) {
 void check_engines(const Report& report) {
   Dl_info place{};
   void* const symbol = ::dlsym(RTLD_DEFAULT, "uc_version");
-  const bool found = symbol != nullptr && ::dladdr(symbol, &place) != 0 && place.dli_fname != nullptr;
+  const bool found =
+      symbol != nullptr && ::dladdr(symbol, &place) != 0 && place.dli_fname != nullptr;
   report({.name = "libunicorn",
           .verdict = found ? Verdict::kOk : Verdict::kFail,
           .text = engine_version() + ", " + (found ? place.dli_fname : "of unknown path")});

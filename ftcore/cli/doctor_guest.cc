@@ -50,7 +50,8 @@ Finding boot(GuestMachine& guest) {
   const auto from = std::chrono::steady_clock::now();
   const auto result = guest.machine().run(world);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - from;
-  if (!result) return {.name = "guest.boot", .verdict = Verdict::kFail, .text = result.error().message()};
+  if (!result)
+    return {.name = "guest.boot", .verdict = Verdict::kFail, .text = result.error().message()};
   char numbers[96];
   std::snprintf(numbers, sizeof numbers, "%.0f million instructions, %.1f s",
                 static_cast<double>(guest.machine().cpu().retired()) / 1e6, took.count());
@@ -69,7 +70,8 @@ Finding boot(GuestMachine& guest) {
 
 void check_guest(const Options& options, const Report& report) {
   if (options.machine.kernel.empty()) {
-    return report({.name = "guest.images", .verdict = Verdict::kSkipped, .text = "no --kernel given"});
+    return report(
+        {.name = "guest.images", .verdict = Verdict::kSkipped, .text = "no --kernel given"});
   }
   const auto clock = clock_mode(options.machine, replay::ClockMode::kVirtual);
   auto guest = clock ? GuestMachine::create(options.machine, replay::ClockMode::kVirtual)

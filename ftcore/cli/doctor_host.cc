@@ -19,7 +19,9 @@ namespace {
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
-std::string mib(std::uint64_t bytes) { return std::to_string(bytes / kMiB) + " MiB"; }
+std::string mib(std::uint64_t bytes) {
+  return std::to_string(bytes / kMiB) + " MiB";
+}
 
 std::string first_word_of(const char* path) {
   std::ifstream in(path);
@@ -36,7 +38,8 @@ void check_clock(const Report& report) {
   ::clock_gettime(CLOCK_MONOTONIC, &first);
   for (int i = 0; i < kReads; ++i) ::clock_gettime(CLOCK_MONOTONIC, &now);
   const double ns = (static_cast<double>(now.tv_sec - first.tv_sec) * 1e9 +
-                     static_cast<double>(now.tv_nsec - first.tv_nsec)) / kReads;
+                     static_cast<double>(now.tv_nsec - first.tv_nsec)) /
+                    kReads;
   const std::string source =
       first_word_of("/sys/devices/system/clocksource/clocksource0/current_clocksource");
   char cost[48];
@@ -115,7 +118,9 @@ void check_disk(const Options& options, const Report& report) {
   const bool fails = free_bytes < kTooLow || (!writable && !options.journal.empty());
   const bool warns = free_bytes < kLow || !writable;
   report({.name = "disk",
-          .verdict = fails ? Verdict::kFail : warns ? Verdict::kWarn : Verdict::kOk,
+          .verdict = fails   ? Verdict::kFail
+                     : warns ? Verdict::kWarn
+                             : Verdict::kOk,
           .text = folder + ": " + mib(free_bytes) + " free" + (writable ? "" : ", not writable"),
           .advice = warns ? "a run ends when its journal cannot grow; see --journal" : ""});
 }

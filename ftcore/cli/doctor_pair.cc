@@ -65,7 +65,8 @@ void check_arbiter(const std::string& option, const Report& report) {
   }
   const auto arbiter = ftcore::make_arbiter(option);
   if (!arbiter) {
-    return report({.name = "arbiter", .verdict = Verdict::kFail, .text = arbiter.error().message()});
+    return report(
+        {.name = "arbiter", .verdict = Verdict::kFail, .text = arbiter.error().message()});
   }
   const std::string canonical = (*arbiter)->describe();
   const std::string folder = canonical.substr(canonical.find(':') + 1);

@@ -33,14 +33,16 @@ Result<FileKind> file_kind(const std::string& path) {
   std::array<std::uint8_t, replay::kFrameMagic.size() + 1> head{};
   const ssize_t size = ::pread(fd.get(), head.data(), head.size(), 0);
   if (size < 0) return error_from_errno("read " + path);
-  const bool framed = size == static_cast<ssize_t>(head.size()) &&
-                      std::equal(replay::kFrameMagic.begin(), replay::kFrameMagic.end(), head.begin());
+  const bool framed =
+      size == static_cast<ssize_t>(head.size()) &&
+      std::equal(replay::kFrameMagic.begin(), replay::kFrameMagic.end(), head.begin());
   const auto type = static_cast<replay::FrameType>(head.back());
   if (framed && type == replay::FrameType::kJournalHeader) return FileKind::kJournal;
   if (framed && type == replay::FrameType::kSnapshotPreamble) return FileKind::kSnapshot;
-  return Error(ErrorCode::kBadData,
-               path + ": neither a journal nor a snapshot" +
-                   (framed ? ": it starts with a frame of type " + std::to_string(head.back()) : ""));
+  return Error(
+      ErrorCode::kBadData,
+      path + ": neither a journal nor a snapshot" +
+          (framed ? ": it starts with a frame of type " + std::to_string(head.back()) : ""));
 }
 
 Result<std::uint64_t> file_size_bytes(const std::string& path) {

@@ -24,8 +24,9 @@ std::string text_of(const std::optional<Record>& record) {
 
 std::string start_text(const replay::JournalHeader& header) {
   if (header.start_snapshot == Digest{}) return "power-on";
-  return "snapshot " + header.start_snapshot.hex() + " at tick " + std::to_string(header.start.value) +
-         ", behind record " + std::to_string(header.start_seq.value);
+  return "snapshot " + header.start_snapshot.hex() + " at tick " +
+         std::to_string(header.start.value) + ", behind record " +
+         std::to_string(header.start_seq.value);
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ Result<JournalSeq> first_position(const JournalHeader& header, const StartPoint&
     return Error(ErrorCode::kUsage,
                  "the journal starts at " + wanted + "; give that one with --snapshot FILE");
   }
-  if (start.snapshot == header.start_snapshot && start.tick == header.start) return header.start_seq;
+  if (start.snapshot == header.start_snapshot && start.tick == header.start)
+    return header.start_seq;
   const bool same_run = start.run_id == header.run_id;
   if (same_run && start.tick >= header.start && start.seq >= header.start_seq) return start.seq;
   return Error(ErrorCode::kMismatch, "the journal starts at " + wanted + "; --snapshot is " +
@@ -34,10 +35,9 @@ Status RecordsBehind::skip() {
   while (seen < place_.last) {
     const std::optional<Record> record = FTVM_TRY(source_.next());
     if (!record) {
-      return Error(ErrorCode::kMismatch, "--snapshot was taken behind record " +
-                                             std::to_string(place_.last.value) +
-                                             ", the journal ends at record " +
-                                             std::to_string(seen.value));
+      return Error(ErrorCode::kMismatch,
+                   "--snapshot was taken behind record " + std::to_string(place_.last.value) +
+                       ", the journal ends at record " + std::to_string(seen.value));
     }
     if (record->at > place_.tick) {
       return Error(ErrorCode::kMismatch, "record " + std::to_string(record->seq.value) +
@@ -71,11 +71,11 @@ Result<std::unique_ptr<JournalReplay>> JournalReplay::open(const std::string& pa
   replay->source_ = std::make_unique<RecordsBehind>(
       *replay->reader_, RecordsBehind::Place{.last = skip_to, .tick = start.tick});
   replay->world_ = std::make_unique<replay::ReplayingWorld>(
-      *replay->source_, replay::ReplayingWorld::Options{
-                            .last_seq = *position,
-                            .start = start.tick,
-                            .digest_every_lines = header.identity.digest_every_lines,
-                            .on_output = std::move(on_output)});
+      *replay->source_,
+      replay::ReplayingWorld::Options{.last_seq = *position,
+                                      .start = start.tick,
+                                      .digest_every_lines = header.identity.digest_every_lines,
+                                      .on_output = std::move(on_output)});
   return replay;
 }
 

@@ -21,8 +21,8 @@ namespace ftvm::cli {
 /// is none; kMismatch when it is another one, with both names.
 Result<JournalSeq> first_position(const replay::JournalHeader& header, const StartPoint& start);
 
-/// The records of a journal without those up to `last`. Errors of next(): kMismatch when the journal
-/// ends before, or has later ticks than `tick` there; and the journal's own.
+/// The records of a journal without those up to `last`. Errors of next(): kMismatch when the
+/// journal ends before, or has later ticks than `tick` there; and the journal's own.
 class RecordsBehind final : public replay::RecordSource {
  public:
   struct Place {

@@ -41,7 +41,8 @@ class GuestTimeline {
 
 void count(JournalSummary& summary, const Record& record) {
   const std::uint64_t bytes = encoded_bytes(record);
-  for (KindCount* kind : {&summary.kinds[std::string(replay::record_kind(record))], &summary.total}) {
+  for (KindCount* kind :
+       {&summary.kinds[std::string(replay::record_kind(record))], &summary.total}) {
     ++kind->records;
     kind->bytes += bytes;
   }
@@ -50,7 +51,9 @@ void count(JournalSummary& summary, const Record& record) {
   if (const auto* end = std::get_if<replay::End>(&record.body)) summary.end = *end;
 }
 
-std::string number(std::uint64_t value) { return std::to_string(value); }
+std::string number(std::uint64_t value) {
+  return std::to_string(value);
+}
 
 std::string row(const std::string& name, const std::string& text) {
   std::string padded = name;
@@ -108,7 +111,8 @@ std::string summary_text(const std::string& path, const JournalSummary& summary)
                                            number(header.start.value) + ", behind record " +
                                            number(header.start_seq.value)
                                      : "power-on");
-  for (const NamedText& field : identity_texts(header.identity)) text += row(field.name, field.text);
+  for (const NamedText& field : identity_texts(header.identity))
+    text += row(field.name, field.text);
   text += row("records", number(summary.total.records) + " in " + number(summary.total.bytes) +
                              " bytes, " + number(summary.file_bytes) + " as stored");
   text += kind_rows(summary);

@@ -37,9 +37,10 @@ std::string summary_json(const std::string& path, const JournalSummary& summary)
             {"file", one_line(path)},
             {"file_bytes", summary.file_bytes},
             {"run_id", hex_of(header.run_id)},
-            {"start", {{"tick", header.start.value},
-                       {"seq", header.start_seq.value},
-                       {"snapshot", header.start_snapshot.hex()}}},
+            {"start",
+             {{"tick", header.start.value},
+              {"seq", header.start_seq.value},
+              {"snapshot", header.start_snapshot.hex()}}},
             {"identity", Json::parse(identity_json(header.identity))},
             {"total", count_json(summary.total)}};
   json["kinds"] = Json::object();

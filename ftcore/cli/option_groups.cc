@@ -42,7 +42,7 @@ void add_pair_options(CLI::App& app, PairOptions& o) {
   app.add_option("--lag-target", o.lag_target_ms, "How far the backup may run behind, ms")
       ->check(CLI::Range(1, 60'000))->capture_default_str()->group(group);
   app.add_option("--buffer", o.buffer_mib, "Unacknowledged records before the primary pauses, MiB")
-      ->check(CLI::Range(1, 1024))->capture_default_str()->group(group);
+      ->check(CLI::Range(16, 1024))->capture_default_str()->group(group);
 }
 
 }  // namespace

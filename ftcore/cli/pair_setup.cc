@@ -34,7 +34,18 @@ Result<PairConsole> make_pair_console(const Options& options, std::function<void
   return console;
 }
 
+void agree_on_time(MachineOptions& options) {
+  constexpr std::int64_t kYear2000 = 946'684'800;
+  if (!options.rtc) options.rtc = kYear2000;
+}
+
 Result<PairParts> make_pair_parts(const Options& options, ftcore::HeartbeatSide side) {
+  if (options.pair.alone) return PairParts{};  // Nobody to talk to, and nobody to ask.
+  if (2 * options.pair.heartbeat_ms > options.pair.detection_ms) {
+    return Error(ErrorCode::kUsage, "--detection " + std::to_string(options.pair.detection_ms) +
+                                        " is less than two heartbeats of --heartbeat " +
+                                        std::to_string(options.pair.heartbeat_ms) + " ms");
+  }
   if (options.pair.arbiter.empty()) {
     return Error(ErrorCode::kUsage, "no --arbiter given: both nodes need storage they share, "
                                     "for example --arbiter file:/shared/arbiter");

@@ -21,6 +21,9 @@ struct PairConsole {
 };
 Result<PairConsole> make_pair_console(const Options& options, std::function<void()> quit);
 
+/// Both nodes must power on at the same time of day: without --rtc that is 2000-01-01.
+void agree_on_time(MachineOptions& options);
+
 /// Everything of a node but its session and guest. Errors: kUsage, kIo, each naming the option.
 struct PairParts {
   ftcore::NodeParts parts;

@@ -50,8 +50,9 @@ std::string record_detail(const Record& record) {
   const ByteView shown = ByteView(*bytes).first(std::min(bytes->size(), kShownBytesMax));
   const bool is_text = std::holds_alternative<ConsoleBytes>(record.body);
   text += ", ";
-  text += is_text ? '"' + one_line({reinterpret_cast<const char*>(shown.data()), shown.size()}) + '"'
-                  : hex(shown);
+  text += is_text
+              ? '"' + one_line({reinterpret_cast<const char*>(shown.data()), shown.size()}) + '"'
+              : hex(shown);
   if (shown.size() < bytes->size()) text += "... (xxh128 " + digest_of(*bytes).hex() + ")";
   return text;
 }
@@ -78,7 +79,8 @@ std::string record_json(const Record& record) {
 
 std::size_t encoded_bytes(const Record& record) {
   // What it adds to a batch that holds another record already.
-  std::array<Record, 2> pair{Record{{1}, record.at, Endpoint::kPower, Control::kPowerButton}, record};
+  std::array<Record, 2> pair{Record{{1}, record.at, Endpoint::kPower, Control::kPowerButton},
+                             record};
   pair[1].seq = {2};
   return replay::encode_records(pair).size() - replay::encode_records({pair.data(), 1}).size();
 }
@@ -92,8 +94,8 @@ Result<SeqRange> parse_seq_range(std::string_view text) {
   const auto first = from.empty() ? range.first : to_seq(from);
   const auto last = to.empty() ? range.last : to_seq(to);
   if (!first || !last || *first > *last) {
-    return Error(ErrorCode::kUsage, "--records " + std::string(text) +
-                                        ": use FROM..TO, FROM.., ..TO or one number");
+    return Error(ErrorCode::kUsage,
+                 "--records " + std::string(text) + ": use FROM..TO, FROM.., ..TO or one number");
   }
   return SeqRange{*first, *last};
 }

@@ -11,7 +11,8 @@ std::optional<GuestTime> time_to_catch_up_with(const StartPoint& start,
   const bool followed = start.clock == replay::ClockMode::kHost;
   const bool follows = identity.clock == replay::ClockMode::kHost;
   if (start.at_power_on() || !followed || !follows) return std::nullopt;
-  if (identity.boot_unix_s < 0 || identity.boot_unix_s > unix_ns / kNsPerSecond) return std::nullopt;
+  if (identity.boot_unix_s < 0 || identity.boot_unix_s > unix_ns / kNsPerSecond)
+    return std::nullopt;
   return GuestTime{static_cast<std::uint64_t>(unix_ns - identity.boot_unix_s * kNsPerSecond)};
 }
 

@@ -1,5 +1,5 @@
-// Tells a live World where its machine stands: nowhere yet at power-on, in the middle of two console
-// streams and at some guest time when it was loaded from a snapshot.
+// Tells a live World where its machine stands: nowhere yet at power-on, in the middle of two
+// console streams and at some guest time when it was loaded from a snapshot.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // A console on which a script types and a screen shows. Who watches cannot type: what the guest is
-// given is the script and nothing else, so that a run under the virtual clock is the same each time.
+// given is the script and nothing else, so that a run under the virtual clock is the same each
+// time.
 #pragma once
 
 #include <functional>
@@ -32,8 +33,7 @@ class ScriptedConsole final : public devices::host::ConsoleEndpoint {
 
 /// The console of a live run: options.console (or `by_default`), or options.script in front of it.
 /// `quit` ends the run: Ctrl-A x, or the script's `stop`. Errors: kUsage, kNotFound, kIo.
-Result<std::unique_ptr<devices::host::ConsoleEndpoint>> make_run_console(const Options& options,
-                                                                         const char* by_default,
-                                                                         std::function<void()> quit);
+Result<std::unique_ptr<devices::host::ConsoleEndpoint>> make_run_console(
+    const Options& options, const char* by_default, std::function<void()> quit);
 
 }  // namespace ftvm::cli

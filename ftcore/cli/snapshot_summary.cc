@@ -45,15 +45,15 @@ Result<SnapshotSummary> summarize_snapshot(const std::string& path) {
 
 std::string summary_text(const std::string& path, const SnapshotSummary& summary) {
   const replay::SnapshotPreamble& preamble = summary.preamble;
-  std::string text =
-      row("snapshot", path + ", " + std::to_string(summary.file_bytes) + " bytes");
+  std::string text = row("snapshot", path + ", " + std::to_string(summary.file_bytes) + " bytes");
   text += row("run", hex_of(preamble.place.run_id));
   text += row("tick", std::to_string(preamble.place.tick.value));
   text += row("behind record", std::to_string(preamble.place.seq.value));
-  for (const NamedText& field : identity_texts(preamble.identity)) text += row(field.name, field.text);
+  for (const NamedText& field : identity_texts(preamble.identity))
+    text += row(field.name, field.text);
   text += row("state_bytes", std::to_string(preamble.state_bytes));
-  text += row("ram_in_use", std::to_string(summary.ram_chunks * replay::kRamChunkBytes) + " bytes in " +
-                                std::to_string(summary.ram_chunks) + " chunks");
+  text += row("ram_in_use", std::to_string(summary.ram_chunks * replay::kRamChunkBytes) +
+                                " bytes in " + std::to_string(summary.ram_chunks) + " chunks");
   if (summary.state) text += row("state", summary.state->hex());
   return text + row("tail", summary.damage ? "damaged: " + summary.damage->message() : "complete");
 }

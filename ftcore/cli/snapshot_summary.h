@@ -1,5 +1,5 @@
-// A snapshot in numbers, without a machine to load it into: where it was taken, of what, how much of
-// RAM it holds. The whole file is read, so damage anywhere is found.
+// A snapshot in numbers, without a machine to load it into: where it was taken, of what, how much
+// of RAM it holds. The whole file is read, so damage anywhere is found.
 #pragma once
 
 #include <cstdint>

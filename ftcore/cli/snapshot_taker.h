@@ -1,5 +1,5 @@
-// A World around a World that takes one snapshot at the right moment and then ends the run. It works
-// the same for live runs and replays, because all it looks at is what every World sees.
+// A World around a World that takes one snapshot at the right moment and then ends the run. It
+// works the same for live runs and replays, because all it looks at is what every World sees.
 #pragma once
 
 #include <cstdint>

@@ -81,8 +81,11 @@ void FailureDetector::restart_windows(HostTime now) {
 }
 
 ProgressSign FailureDetector::progress_sign(HostTime now) const {
+  // Nothing can progress over a channel that is closed or dead for good, whatever the excuse.
+  const std::int64_t stall_ns = options_.stall_factor * options_.detection_ns;
+  if (now.ns - channel_at_.ns >= stall_ns) return ProgressSign::kStalled;
   if (paused_ || !expected_) return ProgressSign::kExcused;
-  const bool stalled = now.ns - progress_at_.ns >= options_.stall_factor * options_.detection_ns;
+  const bool stalled = now.ns - progress_at_.ns >= stall_ns;
   return stalled ? ProgressSign::kStalled : ProgressSign::kMoving;
 }
 

@@ -19,6 +19,9 @@ constexpr std::int64_t kSteerNs = 8 * kNsPerMs;
 constexpr double kStepSeconds = 0.01;
 // After a gap in acknowledgements one step is not made larger than this.
 constexpr double kSteerSecondsMax = 0.1;
+// Each acknowledgement may raise what is believed to be the round trip by this much.
+constexpr double kRoundTripForgets = 1.01;
+constexpr double kRoundTripGrowsMs = 1;
 // A prediction this much above the measured lag is not believed: idle ticks cost the backup
 // nothing.
 constexpr double kPredictionFactor = 10;
@@ -46,6 +49,7 @@ void LagControl::start(Tick at, HostTime now) {
   duty_ = 1;
   rate_ = 0;
   lag_before_ = 0;
+  round_trip_ms_ = 0;
   executed_ = at;
   executed_at_ = steered_at_ = now;
 }
@@ -72,12 +76,17 @@ double LagControl::on_ack(JournalSeq accepted, Tick executed, HostTime now) {
   while (!sent_.empty() && sent_.front().last <= accepted) {
     measures_.send_to_ack_ms = ms_between(sent_.front().at, now);
     measures_.send_to_ack_ms_max = std::max(measures_.send_to_ack_ms_max, measures_.send_to_ack_ms);
+    // The least of the recent ones; it forgets slowly, so that a longer way is learned in time.
+    round_trip_ms_ = std::min(round_trip_ms_ * kRoundTripForgets + kRoundTripGrowsMs,
+                              measures_.send_to_ack_ms);
     sent_.pop_front();
   }
   measures_.execution_lag_ms = lag_ms(executed, now);
   learn_rate(executed, now);
-  measures_.predicted_lag_ms = std::clamp(predict_ms(executed), measures_.execution_lag_ms,
-                                          kPredictionFactor * measures_.execution_lag_ms);
+  // The way there and back is no lag that a slower primary could shorten.
+  const double own_lag_ms = std::max(0.0, measures_.execution_lag_ms - round_trip_ms_);
+  measures_.predicted_lag_ms = std::clamp(predict_ms(executed) - round_trip_ms_, own_lag_ms,
+                                          std::max(own_lag_ms, kPredictionFactor * own_lag_ms));
   steer(now);
   FTVM_ASSERT(duty_ >= options_.duty_min);
   FTVM_ASSERT(duty_ <= 1);

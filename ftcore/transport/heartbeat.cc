@@ -156,6 +156,7 @@ void HeartbeatLink::handle(ByteView datagram) {
   const std::pair order(heartbeat->epoch, heartbeat->number);
   if (order <= active_->last_accepted) return count(kStale);
   active_->last_accepted = order;
+  count(kAccepted);
   const ReceivedHeartbeat received{*heartbeat, monotonic_now()};
   // The newest say most: when nobody takes them, the oldest go.
   while (!queue_.try_push(received)) {

@@ -1,5 +1,5 @@
-// inspect, digest, diff and keygen as processes: what they print and how they exit, on journals that
-// are written here.
+// inspect, digest, diff and keygen as processes: what they print and how they exit, on journals
+// that are written here.
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 

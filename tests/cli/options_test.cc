@@ -36,7 +36,8 @@ TEST(Options, AScriptIsRefusedByItsLine) {
   const Folder folder;
   const std::string guest = FTVM_TEST_GUEST_DIR;
   write_text(folder.file("s"), "wait \"x\"\nsend \"unfinished\n");
-  const Ran ran = run_ftvm(folder, {"run", "--kernel", guest + "/vmlinuz", "--script", folder.file("s")});
+  const Ran ran =
+      run_ftvm(folder, {"run", "--kernel", guest + "/vmlinuz", "--script", folder.file("s")});
   EXPECT_EQ(ran.exit, 2);
   EXPECT_THAT(ran.err, HasSubstr("line 2: the text has no closing quote"));
 }
@@ -45,7 +46,8 @@ TEST(Options, ASnapshotThatIsNoneIsRefused) {
   const Folder folder;
   const std::string guest = FTVM_TEST_GUEST_DIR;
   write_text(folder.file("s"), "not a snapshot");
-  const Ran ran = run_ftvm(folder, {"run", "--kernel", guest + "/vmlinuz", "--snapshot", folder.file("s")});
+  const Ran ran =
+      run_ftvm(folder, {"run", "--kernel", guest + "/vmlinuz", "--snapshot", folder.file("s")});
   EXPECT_EQ(ran.exit, 3);
   EXPECT_THAT(ran.err, HasSubstr("--snapshot"));
 }
@@ -55,9 +57,9 @@ TEST(Doctor, FindsNothingInTheWayHere) {
   const Ran ran = run_ftvm(folder, {"doctor", "--channel", "127.0.0.1:0", "--arbiter",
                                     "file:" + folder.file(""), "--journal", folder.file("j")});
   EXPECT_EQ(ran.exit, 0) << ran.out;
-  for (const char* name : {"clock", "limits", "memory", "disk", "namespaces", "libunicorn",
-                           "engine.accelerated", "engine.portable", "libm", "guest.images",
-                           "arbiter", "key", "channel"}) {
+  for (const char* name :
+       {"clock", "limits", "memory", "disk", "namespaces", "libunicorn", "engine.accelerated",
+        "engine.portable", "libm", "guest.images", "arbiter", "key", "channel"}) {
     EXPECT_THAT(ran.out, HasSubstr(std::string(" ") + name + " "));
   }
 }

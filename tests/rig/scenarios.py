@@ -9,17 +9,14 @@ import subprocess
 import threading
 import time
 
-import wire_format as wire
+from hosts import Namespaces, Skipped
+from intruder import HeartbeatTap, replayed_messages, talk, throw, throw_at_control
 from pair import ROOT, Client, Failure, Node
 from wire_proxy import UP
 
 EXIT_HALTED = 5
 # Here a node is stopped on purpose.
 STOPPING = ("sigstop_primary", "sigstop_backup", "short_stop", "slow_backup")
-
-
-class Skipped(Exception):
-    """This host can not do it; says why."""
 
 
 def kill_points():
@@ -67,8 +64,8 @@ def kill_point(run, point="gate.ack_to_release"):
     if name.startswith("arbiter."):
         return kill_in_arbiter(run, name, role or "primary")
     role = role or ("backup" if name.startswith("backup.") else "primary")
-    # Boot prints about 450 outputs, a chain of 200 lines about 600 more; a snapshot has the boot behind it.
-    low, high = (20, 300) if run.setup.snapshot else (600, 1000)
+    # A boot has some 600 outputs, a chain about two for each line; a snapshot has the boot behind it.
+    low, high = (20, 20 + run.lines * 3 // 2) if run.setup.snapshot else (600, 1000)
     if role == "backup":  # It acknowledges about a hundred times a second.
         low, high = (20, 400) if run.setup.snapshot else (20, 2000)
     number = int(number) if number else run.random.randrange(low, high)
@@ -157,7 +154,13 @@ def delayed_acks(run):
     run.pair.relay.delay("channel", UP, 0.5)
     since = time.monotonic()
     run.type_chain(40)
-    run.wait_end(180)
+    deadline = time.monotonic() + 15
+    while "\nchain-end" not in run.pair.client.transcript.text:
+        time.sleep(0.2)
+        if time.monotonic() > deadline:
+            status = run.pair.primary.ctl("status")
+            raise Failure("40 lines take more than 15 s: duty {duty:.3f}, execution lag "
+                          "{execution_lag_ms:.0f} ms, send to ack {send_to_ack_ms:.0f} ms".format(**status))
     run.notes["duty"] = round(run.pair.primary.ctl("status").get("duty", 1), 3)
     run.expect_live(run.pair.primary, "primary")
     run.pair.relay.delay("channel", UP, 0)
@@ -213,103 +216,6 @@ def slow_backup(run):
         raise Failure(f"memory grew by {max(grown)} KiB")
 
 
-class HeartbeatTap:
-    """Datagrams on the loopback device, for replay."""
-
-    def __init__(self, ports):
-        self.seen, self.ports, self.stopping = [], set(ports), False
-        try:
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-            self.socket.bind(("lo", 0))
-            self.socket.settimeout(0.1)
-        except OSError:
-            self.socket = None
-            return
-        self.thread = threading.Thread(target=self._read, daemon=True)
-        self.thread.start()
-
-    def _read(self):
-        while not self.stopping and len(self.seen) < 2000:
-            try:
-                packet = self.socket.recv(2048)
-            except OSError:
-                continue
-            if len(packet) > 42 and packet[23] == 17:
-                port = int.from_bytes(packet[36:38], "big")
-                if port in self.ports:
-                    self.seen.append((port, packet[42:]))
-
-    def close(self):
-        self.stopping = True
-        if self.socket:
-            self.thread.join()
-            self.socket.close()
-
-
-def throw(port, payload, read=False):
-    """Bytes into a TCP port; whatever it answers is dropped."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as target:
-            target.settimeout(0.1)
-            for at in range(0, len(payload), 4096):
-                target.sendall(payload[at:at + 4096])
-            try:
-                while read and target.recv(65536):
-                    pass
-            except OSError:
-                pass
-    except OSError:
-        pass  # It hung up on garbage: as it should.
-
-
-def talk(port, handshake, messages):
-    """As a ZMTP client: libzmq takes no message before it has sent its own READY."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as target:
-            target.sendall(handshake)
-            answer = b""
-            while len(answer) <= wire.ZMTP_GREETING_BYTES:
-                piece = target.recv(4096)
-                if not piece:
-                    return
-                answer += piece
-            target.sendall(messages)
-            target.settimeout(0.2)
-            while target.recv(65536):
-                pass
-    except OSError:
-        pass
-
-
-def replayed_messages(run, session_only):
-    """What a stranger says who repeats the backup: the handshake as captured, then messages of the
-    channel in a new order."""
-    capture = max(run.pair.relay.of("channel", UP), key=lambda each: len(each.data()))
-    data = capture.data()
-    frames, at = [], wire.ZMTP_GREETING_BYTES
-    handshake = data[:at]
-    while at + 9 < len(data):
-        long = data[at] & 2
-        size = int.from_bytes(data[at + 1:at + 9], "big") if long else data[at + 1]
-        end = at + (9 if long else 2) + size
-        if end > len(data):
-            break
-        if data[at] & 4:
-            handshake += data[at:end] if len(handshake) == wire.ZMTP_GREETING_BYTES else b""
-        else:
-            frames.append(data[at:end])
-        at = end
-    if session_only:
-        frames = [frame for frame in frames if not wire.HELLO == _type_of(frame)]
-    run.random.shuffle(frames)
-    return handshake, b"".join(frames[:200])
-
-
-def _type_of(frame):
-    start = 9 if frame[0] & 2 else 2
-    return frame[start + 4] if len(frame) > start + 4 else None
-
-
 def garbage(run, kinds="random,console,channel,heartbeats"):
     """Random bytes, and captured bytes again, into every port of both nodes: nothing happens"""
     kinds = kinds.split(",")
@@ -326,7 +232,7 @@ def garbage(run, kinds="random,console,channel,heartbeats"):
                 if "random" in kinds:
                     throw(port, run.random.randbytes(run.random.choice((1, 9, 64, 500, 70000))))
                 if "random" in kinds and turn % 4 == 0:
-                    _throw_at_control(node, run.random)
+                    throw_at_control(node, run.random)
             for port in ports[node.role][1]:
                 for _ in range(20 if "random" in kinds else 0):
                     udp.sendto(run.random.randbytes(run.random.randrange(1, 200)), ("127.0.0.1", port))
@@ -346,17 +252,6 @@ def garbage(run, kinds="random,console,channel,heartbeats"):
     if run.pair.backup.role_now() != "backup":
         raise Failure(f"the backup is {run.pair.backup.role_now()}")
     run.stop(run.pair.primary, run.pair.backup)
-
-
-def _throw_at_control(node, rng):
-    for payload in (rng.randbytes(300), b"[" * 5000 + b"\n", b'{"command":7}\n', b'{"command":"no"}\n'):
-        try:
-            with socket.socket(socket.AF_UNIX) as door:
-                door.settimeout(1)
-                door.connect(node.control)
-                door.sendall(payload)
-        except OSError:
-            pass
 
 
 def channel_cut(run):
@@ -527,48 +422,6 @@ def survivor_journal(run):
     if replay.returncode != 0 or digest is None or digest[1] not in said:
         raise Failure(f"the replay ended with {replay.returncode}, wanted state "
                       f"{digest and digest[1]}: {said[-400:]!r}")
-
-
-class Namespaces:
-    """Two hosts and this one: a network namespace for each, a cable between the hosts and one from
-    each to here."""
-
-    def __init__(self, tag):
-        self.names = [f"fv{tag}{host}" for host in "ab"]
-        # cable: (end, namespace, address), (end, namespace, address)
-        self.cables = [((f"va{tag}", self.names[0], "10.231.0.1"), (f"vb{tag}", self.names[1], "10.231.0.2")),
-                       ((f"vc{tag}", self.names[0], "10.231.1.1"), (f"vd{tag}", None, "10.231.1.2")),
-                       ((f"ve{tag}", self.names[1], "10.231.2.1"), (f"vf{tag}", None, "10.231.2.2"))]
-
-    def make(self):
-        for name in self.names:
-            _ip("netns", "add", name)
-            _ip("-n", name, "link", "set", "lo", "up")
-        for one, other in self.cables:
-            _ip("link", "add", one[0], "type", "veth", "peer", "name", other[0])
-            for end, name, address in (one, other):
-                inside = ("-n", name) if name else ()
-                if name:
-                    _ip("link", "set", end, "netns", name)
-                _ip(*inside, "address", "add", f"{address}/24", "dev", end)
-                _ip(*inside, "link", "set", end, "up")
-
-    def pull_cables(self, host):
-        for one, _ in self.cables[:2] if host == 0 else self.cables[:1] + self.cables[2:]:
-            _ip("-n", self.names[0], "link", "set", one[0], "down", check=False)
-
-    def drop(self):
-        for name in self.names:
-            _ip("netns", "del", name, check=False)
-
-    def prefix(self, host):
-        return ("ip", "netns", "exec", self.names[host])
-
-
-def _ip(*arguments, check=True):
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
-    if check and done.returncode != 0:
-        raise Skipped(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
 
 def host_lost(run):

@@ -35,6 +35,8 @@ INCLUDES = {
     "ftcore/protocol": MACHINE | {REPLAY},
     "ftcore/transport": PROTOCOL,
     "ftcore/arbiter": PROTOCOL,
+    # One process of a pair: all of the above but the guest's devices.
+    "ftcore/node": PROTOCOL | {"devices/host", "ftcore/transport", "ftcore/arbiter"},
     "ftcore/sim": PROTOCOL | {"devices", "ftcore"},
     "ftcore/rig": PROTOCOL,
     "ftcore/campaign": PROTOCOL,
@@ -59,12 +61,14 @@ LIBRARIES = [
     (re.compile(r"sodium"), {"ftcore/transport", "ftcore/cli"}, False),
     (re.compile(r"CLI/"), {"ftcore/cli"}, True),
     (re.compile(r"httplib\.h"), {"ftcore/arbiter", "ftcore/cli"}, False),
-    (re.compile(r"nlohmann/"), {"ftcore/arbiter", "ftcore/campaign", "ftcore/cli"}, False),
+    (re.compile(r"nlohmann/"), {"ftcore/arbiter", "ftcore/transport", "ftcore/campaign", "ftcore/cli"},
+     False),
     (re.compile(r"gtest/|gmock/|benchmark/"), set(), False),
 ]
 
 # Sources of nondeterminism. They are banned in every room that is not named beside them.
-OUTSIDE = {"devices/host", "ftcore/transport", "ftcore/arbiter", "ftcore/rig", "ftcore/cli"}
+OUTSIDE = {"devices/host", "ftcore/transport", "ftcore/arbiter", "ftcore/node", "ftcore/rig",
+           "ftcore/cli"}
 CALL = r"(?<![\w.>])(?<!\w::)(?:std::|::)?"  # Not a member, not another class's static.
 BANNED = [
     ("host-clock", OUTSIDE | {"emulator/unicorn"}, re.compile(

@@ -34,8 +34,8 @@ class Boot : public ::testing::Test {
   std::string record(const std::string& journal, const std::string& session,
                      std::vector<std::string> more = {}) {
     write_text(folder_.file("session"), session);
-    std::vector<std::string> args{"record",   "--journal", journal, "--script",
-                                  folder_.file("session"), "--clock", "virtual"};
+    std::vector<std::string> args{
+        "record", "--journal", journal, "--script", folder_.file("session"), "--clock", "virtual"};
     args.insert(args.end(), more.begin(), more.end());
     const Ran ran = guest(args);
     EXPECT_EQ(ran.exit, 0) << ran.err;

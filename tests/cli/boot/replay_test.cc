@@ -61,7 +61,8 @@ TEST_F(RecordedBoot, ReplaysToTheSameDigestInEveryWay) {
 
 TEST_F(RecordedBoot, ADamagedJournalIsNamedWhereverTheDamageIs) {
   const std::string whole = text_of(journal_);
-  for (const std::size_t at : {std::size_t{5}, std::size_t{100}, whole.size() / 2, whole.size() - 3}) {
+  for (const std::size_t at :
+       {std::size_t{5}, std::size_t{100}, whole.size() / 2, whole.size() - 3}) {
     std::string bytes = whole;
     bytes[at] = static_cast<char>(bytes[at] ^ 0x10);
     write_text(journal_, bytes);

@@ -24,7 +24,8 @@ class Snapshots : public Boot {
   /// `ftvm snapshot` in the middle of the journal's ticks.
   void take_half(const std::string& journal, const std::string& path) {
     const Ran inspected = run_ftvm(folder_, {"inspect", "--json", journal});
-    const auto ticks = nlohmann::json::parse(inspected.out)["duration"]["ticks"].get<std::uint64_t>();
+    const auto ticks =
+        nlohmann::json::parse(inspected.out)["duration"]["ticks"].get<std::uint64_t>();
     const Ran ran = guest({"snapshot", journal, "--at", std::to_string(ticks / 2), "--out", path});
     ASSERT_EQ(ran.exit, 0) << ran.err;
   }
@@ -56,9 +57,9 @@ TEST_F(Snapshots, AMidRunSnapshotEndsWhereItsRecordingEndsOnBothEngines) {
 TEST_F(Snapshots, OneTakenByThePortableEngineIsTheSame) {
   record(journal_, kSession);
   take_half(journal_, half_);
-  const Ran taken = guest({"snapshot", journal_, "--at",
-                           first_number(run_ftvm(folder_, {"digest", half_}).out),
-                           "--out", folder_.file("other.fts"), "--engine", "portable"});
+  const Ran taken =
+      guest({"snapshot", journal_, "--at", first_number(run_ftvm(folder_, {"digest", half_}).out),
+             "--out", folder_.file("other.fts"), "--engine", "portable"});
   ASSERT_EQ(taken.exit, 0) << taken.err;
   const Ran diff = run_ftvm(folder_, {"diff", half_, folder_.file("other.fts")});
   EXPECT_EQ(diff.exit, 0) << diff.out << diff.err;
@@ -100,12 +101,14 @@ TEST_F(Snapshots, InputOffsetsGoOnFromASnapshot) {
   const std::string booted = folder_.file("booted.fts");
   ASSERT_EQ(guest({"snapshot", "--when", "guest:", "--out", booted}).exit, 0);
   record(journal_, kLater, {"--snapshot", booted});
-  const Ran taken = guest({"snapshot", journal_, "--snapshot", booted, "--at", "1", "--out", half_});
+  const Ran taken =
+      guest({"snapshot", journal_, "--snapshot", booted, "--at", "1", "--out", half_});
   ASSERT_EQ(taken.exit, 0) << taken.err;
   const std::string typed = between(taken.out, "input ", ",");
   EXPECT_NE(typed, "0") << taken.out;
   const std::string next = folder_.file("next.ftj");
-  record(next, "send \"echo again\\n\"\nwait \"again\"\nwait \"again\"\nstop\n", {"--snapshot", half_});
+  record(next, "send \"echo again\\n\"\nwait \"again\"\nwait \"again\"\nstop\n",
+         {"--snapshot", half_});
   const Ran listed = run_ftvm(folder_, {"inspect", next, "--records"});
   EXPECT_THAT(listed.out, HasSubstr("at offset " + typed + ", \"echo again\\n\""));
   EXPECT_EQ(guest({"replay", next, "--snapshot", half_}).exit, 0);

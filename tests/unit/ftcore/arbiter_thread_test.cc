@@ -89,9 +89,10 @@ class ArbiterThreadTest : public ::testing::Test {
   std::optional<ArbiterEvent> next() {
     return wait_for_next(thread_->descriptor(), [this] { return thread_->poll(); });
   }
-  /// Asks, and takes the event that says that the time was up.
+  /// Asks, and takes the event that says that the time was up. A call is in the arbiter by then.
   void ask_and_time_out(const ArbiterCall& call) {
     ASSERT_TRUE(thread_->ask(call));
+    ASSERT_FALSE(gate_->wait_entered(1).empty());
     const auto event = next();
     ASSERT_TRUE(event.has_value());
     EXPECT_TRUE(event->timed_out);

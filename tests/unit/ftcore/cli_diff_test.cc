@@ -56,7 +56,8 @@ TEST(JournalDiff, HeadersAreComparedWithoutTheNameOfTheRun) {
 }
 
 TEST(SnapshotDiff, NamesFieldsAndSaysWhereListsPart) {
-  const std::vector<StatePrinter::Line> left{{"cpu.rip", "1"}, {"pit.count", "2"}, {"uart0.ier", "3"}};
+  const std::vector<StatePrinter::Line> left{
+      {"cpu.rip", "1"}, {"pit.count", "2"}, {"uart0.ier", "3"}};
   std::vector<StatePrinter::Line> right = left;
   EXPECT_TRUE(field_differences(left, right).empty());
   right[1].value = "9";

@@ -43,7 +43,8 @@ TEST(RecordLine, ShowsWhatARecordCarries) {
   EXPECT_EQ(record_detail(typed), "console, 4 bytes at offset 1000, \"ls\\n\\x1b\"");
   const Record frame{{8}, {10}, Endpoint::kNet0, NetFrame{Bytes(60, 0xee)}};
   EXPECT_NE(record_detail(frame).find("eeee... (xxh128 "), std::string::npos);
-  EXPECT_NE(record_line(typed).find("       7               10  console_bytes "), std::string::npos);
+  EXPECT_NE(record_line(typed).find("       7               10  console_bytes "),
+            std::string::npos);
   const auto json = nlohmann::json::parse(record_json(typed));
   EXPECT_EQ(json["bytes"], "6c730a1b");
   EXPECT_EQ(json["seq"], 7);
@@ -89,7 +90,8 @@ class Summary : public ::testing::Test {
 };
 
 TEST_F(Summary, CountsByKindAndMeasuresGuestTime) {
-  const auto summary = summarize_journal(write(replay::one_of_each(), replay::some_header()), nullptr);
+  const auto summary =
+      summarize_journal(write(replay::one_of_each(), replay::some_header()), nullptr);
   ASSERT_TRUE(summary) << summary.error().message();
   EXPECT_EQ(summary->total.records, 12u);
   EXPECT_EQ(summary->kinds.at("output_mark").records, 2u);

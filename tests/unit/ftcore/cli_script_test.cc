@@ -18,7 +18,8 @@ std::string taken(ScriptedConsole& console) {
 
 TEST(ScriptFile, PairsEachSendWithTheWaitBefore) {
   const auto script = parse_script(
-      "# boots\n\n  wait \"login: \"\nsend \"root\\n\"\r\n\tsend \"id\\n\"\nwait \"uid\"\nwait \"#\"\nstop\n");
+      "# boots\n\n  wait \"login: \"\nsend \"root\\n\"\r\n\tsend \"id\\n\"\nwait \"uid\"\nwait "
+      "\"#\"\nstop\n");
   ASSERT_TRUE(script) << script.error().message();
   ASSERT_EQ(script->steps.size(), 4u);
   EXPECT_EQ(script->steps[0].wait, "login: ");

@@ -213,6 +213,21 @@ TEST_F(HeartbeatTest, OldAndRepeatedNumbersAreDropped) {
   EXPECT_EQ(link_->counters().rejected, 0u);
 }
 
+TEST_F(HeartbeatTest, AHigherEpochCountsAnewAndALowerOneIsStale) {
+  expect_next(1000);
+  Heartbeat higher = heartbeat(1);
+  higher.epoch = {8};
+  send(higher);
+  const auto received = next(*link_);
+  ASSERT_TRUE(received.has_value());
+  EXPECT_EQ(received->heartbeat, higher);
+  send(heartbeat(1001));  // Of epoch 7: whoever says this was overtaken.
+  higher.number = 2;
+  send(higher);
+  EXPECT_EQ(next(*link_)->heartbeat, higher);
+  EXPECT_EQ(link_->counters().stale, 1u);
+}
+
 TEST_F(HeartbeatTest, GarbageForgeriesAndEchoesAreCountedAndDropped) {
   const auto good = encode_heartbeat(heartbeat(1), HeartbeatSide::kPrimary, test_key(1));
   std::uint64_t rejected = 0;
