@@ -79,7 +79,7 @@ TEST(FailureDetector, AClosedChannelNeedsSilentHeartbeatsToo) {
   watch.run(1000);
   watch.channel = false;
   watch.detector.on_channel_closed();
-  EXPECT_EQ(watch.run(900).state, PeerState::kSuspicious);
+  EXPECT_EQ(watch.run(700).state, PeerState::kSuspicious);
   watch.heartbeats = false;
   EXPECT_EQ(watch.run(190).state, PeerState::kSuspicious);
   EXPECT_EQ(watch.run(10), (Verdict{PeerState::kLost, "channel closed and heartbeats silent"}));
@@ -92,7 +92,16 @@ TEST(FailureDetector, OneSilentWitnessIsReportedApart) {
   watch.heartbeats = true;
   EXPECT_EQ(watch.run(10).state, PeerState::kAlive);
   watch.channel = false;
-  EXPECT_EQ(watch.run(5000), (Verdict{PeerState::kSuspicious, "channel silent, heartbeats heard"}));
+  EXPECT_EQ(watch.run(900), (Verdict{PeerState::kSuspicious, "channel silent, heartbeats heard"}));
+}
+
+TEST(FailureDetector, AChannelThatStaysDeadIsALossWhateverTheExcuse) {
+  Watch watch;
+  watch.run(1000);
+  watch.channel = false;
+  watch.detector.expect_progress(false, at_ms(watch.ms));
+  EXPECT_EQ(watch.run(980).state, PeerState::kSuspicious);
+  EXPECT_EQ(watch.run(20), (Verdict{PeerState::kLost, "wedged: heartbeats without progress"}));
 }
 
 TEST(FailureDetector, NoProgressForFiveDetectionTimesIsWedged) {
