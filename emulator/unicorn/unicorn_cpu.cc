@@ -140,6 +140,7 @@ void UnicornCpu::end_step(const Step& step) {
 }
 
 void UnicornCpu::finish_rep(const Step& step, RawState state) {
+  fprintf(stderr, "finish rcx %lu rip %lx tick %lu now rcx %lu rip %lx\n", step.rcx, step.rip, hot_.tick, state.gpr(kRcx), state.rip());
   // Stepped, or under an interrupt shadow, the library leaves a REP with the last iteration;
   // running, it makes one more pass that sees the count exhausted. The pass is an instruction of the
   // count, so for a step it is put back.

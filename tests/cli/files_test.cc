@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "replay/journal_writer.h"
+#include "replay/snapshot.h"
 #include "tests/cli/run_ftvm.h"
+#include "tests/support/toy_image.h"
 #include "tests/unit/replay/replay_test_util.h"
 
 namespace ftvm::test {
@@ -148,6 +150,56 @@ TEST_F(Files, DiffOfWhatCannotBeReadIsNotADifference) {
   write_text(folder_.file("b.ftj"), bytes);
   EXPECT_EQ(run_ftvm(folder_, {"diff", journal_, folder_.file("b.ftj")}).exit, 3);
   EXPECT_EQ(run_ftvm(folder_, {"diff", journal_, folder_.file("none")}).exit, 3);
+}
+
+class SnapshotFile : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ToyImage image;
+    image.tick_ = Tick{77};
+    image.ram_[5] = 1;
+    ASSERT_TRUE(replay::save_snapshot(path_, image, replay::some_header().identity,
+                                      {.tick = image.tick(), .seq = {9}, .run_id = {}}));
+    state_ = image.digest_all().hex();
+  }
+  Folder folder_;
+  std::string path_ = folder_.file("a.fts");
+  std::string state_;
+};
+
+TEST_F(SnapshotFile, InspectShowsItWithoutAMachine) {
+  const Ran ran = run_ftvm(folder_, {"inspect", path_});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("tick                77\n"));
+  EXPECT_THAT(ran.out, HasSubstr("in 1 chunks"));
+  EXPECT_THAT(ran.out, HasSubstr("state               " + state_));
+  const auto json = nlohmann::json::parse(run_ftvm(folder_, {"inspect", path_, "--json"}).out);
+  EXPECT_EQ(json["type"], "snapshot");
+  EXPECT_EQ(json["seq"], 9);
+  EXPECT_EQ(json["state"], state_);
+  EXPECT_EQ(run_ftvm(folder_, {"inspect", path_, "--records"}).exit, 2);
+}
+
+TEST_F(SnapshotFile, InspectNamesDamageBehindThePreamble) {
+  const std::string whole = text_of(path_);
+  write_text(path_, whole.substr(0, whole.size() - 1));
+  Ran ran = run_ftvm(folder_, {"inspect", path_});
+  EXPECT_EQ(ran.exit, 3);
+  EXPECT_THAT(ran.out, HasSubstr("tick                77\n"));
+  EXPECT_THAT(ran.err, HasSubstr("without an end frame"));
+  write_text(path_, whole + "x");
+  ran = run_ftvm(folder_, {"inspect", path_, "--json"});
+  EXPECT_EQ(ran.exit, 3);
+  EXPECT_TRUE(nlohmann::json::parse(ran.out).contains("error"));
+}
+
+TEST_F(SnapshotFile, WhatThisProgramWouldNotBuildIsRefusedByName) {
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"digest", path_}, {"diff", path_, path_}}) {
+    const Ran ran = run_ftvm(folder_, args);
+    EXPECT_EQ(ran.exit, 3);
+    EXPECT_THAT(ran.err, HasSubstr("board is \"pc uart=2\" there"));
+  }
 }
 
 TEST_F(Files, KeygenMakesAFileForItsOwnerAloneAndNeverReplacesOne) {
