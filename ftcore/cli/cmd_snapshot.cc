@@ -158,7 +158,7 @@ const Command kSnapshotCommand{
     .footer =
         "Examples: ftvm snapshot --at 500000000 --out half.fts boot.ftj --kernel ... --initramfs "
         "...\n"
-        "          ftvm snapshot --when \"guest:~# \" --out booted.fts --kernel ... --initramfs "
+        "          ftvm snapshot --when \"guest:\" --out booted.fts --kernel ... --initramfs "
         "...\n"
         "A machine that is run for its snapshot has a virtual clock unless --clock host is given.\n"
         "run, record, replay and primary start from the file with --snapshot."};

@@ -1,7 +1,7 @@
 // Console scripts as users write them: a file of steps, one a line, that a run types by itself.
 //
 //   # Comments and empty lines are skipped.
-//   wait "guest:~# "
+//   wait "guest:"
 //   send "uname -a\n"
 //   stop
 //
