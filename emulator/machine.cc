@@ -99,14 +99,6 @@ Status Machine::fire_timers() {
   constexpr int kRoundsMax = 10'000;
   const Tick tick = cpu_->tick();
   for (int round = 0; round < kRoundsMax; ++round) {
-    if (power_timer_.armed() && due_tick(power_timer_) <= tick) {
-      power_timer_.cancel();
-      const std::uint8_t request = std::exchange(power_request_, std::uint8_t{0});
-      if (request == kEndRequested) ended_ = true;
-      if (request == kResetRequested) FTVM_TRY(reset_machine());
-      if (ended_) return {};
-      continue;
-    }
     Device* owner = nullptr;
     Timer* due = nullptr;
     for (Device* device : devices_.devices) {
@@ -117,8 +109,17 @@ Status Machine::fire_timers() {
         }
       }
     }
-    if (due == nullptr) return {};
-    owner->expire(*due, now());
+    if (due != nullptr) {
+      owner->expire(*due, now());
+      continue;
+    }
+    // Last, so that what a device had to say at this tick is said before an end.
+    if (!power_timer_.armed() || due_tick(power_timer_) > tick) return {};
+    power_timer_.cancel();
+    const std::uint8_t request = std::exchange(power_request_, std::uint8_t{0});
+    if (request == kEndRequested) ended_ = true;
+    if (request == kResetRequested) FTVM_TRY(reset_machine());
+    if (ended_) return {};
   }
   FTVM_ASSERT(!"a device timer re-arms itself for the present");
   return {};

@@ -125,13 +125,11 @@ void UnicornCpu::step() {
 
 void UnicornCpu::end_step(const Step& step) {
   const RawState state = pull();
-  if (!step.counted) {
-    // The library came back without running anything (it made room for translations).
-    if (!step.shadowed) state.hflags() &= ~Hflags::kInhibitIrq;
-  } else if (step.casts_shadow) {
-    // Stepped, the library clears the flag that it would have set.
-    state.hflags() |= Hflags::kInhibitIrq;
-  } else if (step.rep) {
+  // The flag is still set when the library came back without running anything (it made room for
+  // translations), and behind each iteration of a REP but the last.
+  if (!step.shadowed) state.hflags() &= ~Hflags::kInhibitIrq;
+  if (step.counted && step.casts_shadow) state.hflags() |= Hflags::kInhibitIrq;
+  if (step.counted && step.rep) {
     if (!step.shadowed) finish_rep(step, state);
     // A breakpoint on a REP hits once, not at each iteration.
     if (step.resumes && state.rip() == step.rip) state.system_flags() |= Rflags::kRf;
@@ -140,7 +138,6 @@ void UnicornCpu::end_step(const Step& step) {
 }
 
 void UnicornCpu::finish_rep(const Step& step, RawState state) {
-  fprintf(stderr, "finish rcx %lu rip %lx tick %lu now rcx %lu rip %lx\n", step.rcx, step.rip, hot_.tick, state.gpr(kRcx), state.rip());
   // Stepped, or under an interrupt shadow, the library leaves a REP with the last iteration;
   // running, it makes one more pass that sees the count exhausted. The pass is an instruction of the
   // count, so for a step it is put back.

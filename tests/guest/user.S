@@ -75,6 +75,26 @@ ports:
         end_user
         cmp ebx, 11
         must_be_equal "port opened by the map"
+        # The rule of counting holds there, too: three iterations and a final pass, one and one.
+        user
+        mov edx, 0x80
+        lea rsi, [scratch]
+        mov ecx, 3
+        start_ticks
+        mov edx, 0x80
+        rep outsb
+        read_ticks
+        mov ebx, eax
+        mov ecx, 1
+        start_ticks
+        mov edx, 0x80
+        rep outsb
+        read_ticks
+        end_user
+        cmp ebx, 5
+        must_be_equal "ticks of MOV, REP OUTSB of 3"
+        cmp eax, 3
+        must_be_equal "ticks of MOV, REP OUTSB of 1"
         user_faults "#GP word, half of it open", 13, 0, in ax, 0x80
         mov byte ptr [tss_bitmap + 0x80 / 8], 0xff
         user_faults "#GP closed again", 13, 0, in al, 0x80
