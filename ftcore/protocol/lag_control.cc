@@ -19,9 +19,6 @@ constexpr std::int64_t kSteerNs = 8 * kNsPerMs;
 constexpr double kStepSeconds = 0.01;
 // After a gap in acknowledgements one step is not made larger than this.
 constexpr double kSteerSecondsMax = 0.1;
-// Each acknowledgement may raise what is believed to be the round trip by this much.
-constexpr double kRoundTripForgets = 1.01;
-constexpr double kRoundTripGrowsMs = 1;
 // A prediction this much above the measured lag is not believed: idle ticks cost the backup
 // nothing.
 constexpr double kPredictionFactor = 10;
@@ -76,9 +73,9 @@ double LagControl::on_ack(JournalSeq accepted, Tick executed, HostTime now) {
   while (!sent_.empty() && sent_.front().last <= accepted) {
     measures_.send_to_ack_ms = ms_between(sent_.front().at, now);
     measures_.send_to_ack_ms_max = std::max(measures_.send_to_ack_ms_max, measures_.send_to_ack_ms);
-    // The least of the recent ones; it forgets slowly, so that a longer way is learned in time.
-    round_trip_ms_ = std::min(round_trip_ms_ * kRoundTripForgets + kRoundTripGrowsMs,
-                              measures_.send_to_ack_ms);
+    // Records are acknowledged when they arrive, not when they are executed, so this is the way
+    // there and back alone. The mean of the last few.
+    round_trip_ms_ = (round_trip_ms_ + measures_.send_to_ack_ms) / 2;
     sent_.pop_front();
   }
   measures_.execution_lag_ms = lag_ms(executed, now);

@@ -80,7 +80,7 @@ class LagControl {
   std::deque<SentBatch> sent_;
   double duty_ = 1;
   double rate_ = 0;        // Backup's ticks per millisecond; 0 is not known.
-  double round_trip_ms_ = 0;  // The least of the recent ones.
+  double round_trip_ms_ = 0;  // Mean of the last few.
   double lag_before_ = 0;  // In targets, at the last steering.
   Tick executed_;          // At the last learn_rate.
   HostTime executed_at_;
