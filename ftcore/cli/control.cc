@@ -32,6 +32,7 @@ json status_of(const Metrics& m) {
     status["consumed"] = m.consumed.value;
     status["tick"] = m.executed.value;
     status["limit"] = m.limit.value;
+    status["execution_lag_ms"] = m.execution_lag_ms;
   }
   return status;
 }

@@ -94,6 +94,7 @@ void BackupSession::on_records(const Records& message) {
   if (message.records.empty()) return;
   FTVM_ASSERT(inbox_.accepted() == message.records.back().seq);
   core_.detector().on_progress(inbox_.limit(), core_.now());
+  lag_.on_limit(inbox_.limit(), core_.now());
   // First to the machine, then the acknowledgement: what is acknowledged will be executed.
   core_.act(Deliver{message.records});
   send_ack();
@@ -148,7 +149,12 @@ void BackupSession::on_control_record(const replay::Record& record) {
 }
 
 void BackupSession::on_grant(const Progress& progress) {
+  if (progress.recorded != inbox_.accepted()) {
+    return break_off("a grant behind record " + std::to_string(progress.recorded.value) +
+                     ", received was " + std::to_string(inbox_.accepted().value));
+  }
   if (!inbox_.grant(progress.tick)) return break_off("a grant was taken back");
+  lag_.on_limit(inbox_.limit(), core_.now());
   core_.detector().on_progress(progress.tick, core_.now());
   core_.act(Grant{progress.tick});
 }

@@ -20,6 +20,7 @@ BackupSession::BackupSession(Options options, HostTime now)
       inbox_({.bytes_max = options_.queue_bytes_max,
               .after = options_.start_seq,
               .start = options_.start}),
+      lag_(options_.start, now),
       executed_(options_.start) {
   core_.advance(now);
   say_hello();
@@ -115,6 +116,7 @@ void BackupSession::on_executed(Tick executed, JournalSeq consumed, HostTime now
   executed_ = executed;
   if (core_.role() == Role::kLone || is_final(core_.role())) return;
   FTVM_ASSERT(executed <= inbox_.limit());
+  lag_.on_executed(executed, core_.now());
   inbox_.consume(consumed);
   report_execution();
 }
@@ -169,7 +171,9 @@ void BackupSession::on_pause(bool paused, HostTime now) {
 void BackupSession::send_ack() {
   FTVM_ASSERT(connected());
   FTVM_ASSERT(executed_ <= inbox_.limit());
-  acked_ = {inbox_.accepted(), executed_, inbox_.room_bytes()};
+  const auto us = [](double ms) { return static_cast<std::uint64_t>(ms * 1000); };
+  acked_ = {inbox_.accepted(), executed_, inbox_.room_bytes(), us(lag_.age_ms(core_.now())),
+            us(lag_.cost_ms())};
   acked_at_ = core_.now();
   core_.send(acked_);
 }
@@ -181,8 +185,9 @@ void BackupSession::report_execution() {
   const std::uint64_t room = inbox_.room_bytes();
   const std::uint64_t plenty = inbox_.bytes_max() / 2;
   const bool room_again = acked_.room_bytes < plenty && room >= plenty;
-  const bool moved = executed_ != acked_.executed || room != acked_.room_bytes;
-  if (room_again || (moved && core_.now().ns - acked_at_.ns >= kAckNs)) send_ack();
+  const bool news = executed_ != acked_.executed || room != acked_.room_bytes ||
+                    executed_ < inbox_.limit() || acked_.lag_us != 0;
+  if (room_again || (news && core_.now().ns - acked_at_.ns >= kAckNs)) send_ack();
 }
 
 void BackupSession::start_heartbeats() {
@@ -207,7 +212,8 @@ BackupSession::Metrics BackupSession::metrics() const {
           .accepted = inbox_.accepted(),
           .consumed = inbox_.consumed(),
           .limit = inbox_.limit(),
-          .executed = executed_};
+          .executed = executed_,
+          .execution_lag_ms = lag_.age_ms(core_.now())};
 }
 
 }  // namespace ftvm::ftcore

@@ -16,6 +16,7 @@
 #include "emulator/base/units.h"
 #include "emulator/world.h"
 #include "ftcore/protocol/action.h"
+#include "ftcore/protocol/execution_lag.h"
 #include "ftcore/protocol/journal_inbox.h"
 #include "ftcore/protocol/message.h"
 #include "ftcore/protocol/session_core.h"
@@ -48,6 +49,7 @@ class BackupSession {
     std::uint64_t room_bytes;
     JournalSeq accepted, consumed;
     Tick limit, executed;
+    double execution_lag_ms;
   };
   static constexpr std::int64_t kHelloNs = 1'000 * kNsPerMs;  // Between two hellos.
   static constexpr std::int64_t kAckNs = 10 * kNsPerMs;       // Between reports of execution.
@@ -116,6 +118,7 @@ class BackupSession {
   Options options_;
   SessionCore core_;
   JournalInbox inbox_;
+  ExecutionLag lag_;
   bool joined_ = false;
   HostTime hello_at_;
   Welcome welcome_;  // Once joined.

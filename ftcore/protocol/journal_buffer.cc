@@ -93,8 +93,8 @@ Status JournalBuffer::on_ack(JournalSeq accepted, std::uint64_t room_bytes) {
 }
 
 Tick JournalBuffer::grant_limit(Tick progress) const {
-  if (records_.empty()) return progress;
-  const Tick oldest = records_.front().record.at;
+  if (!has_unsent()) return progress;
+  const Tick oldest = records_[first_unsent()].record.at;
   // Not even to the record's own tick: what the machine does there needs the record.
   return std::min(progress, Tick{oldest.value == 0 ? 0 : oldest.value - 1});
 }

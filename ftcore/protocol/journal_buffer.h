@@ -58,9 +58,9 @@ class JournalBuffer {
   /// earlier one; nothing has changed then.
   Status on_ack(JournalSeq accepted, std::uint64_t room_bytes);
 
-  /// How far the backup may run when the machine stands at `progress`: it has acknowledged
-  /// everything recorded up to that tick. Sent would not do: a grant does not say which records it
-  /// stands behind, and one that outlived a lost record would let the backup run past it.
+  /// How far the backup may run when the machine stands at `progress`: everything recorded up to
+  /// that tick was sent, with numbers up to sent(). The grant says so: behind a lost record it is
+  /// refused.
   [[nodiscard]] Tick grant_limit(Tick progress) const;
 
   [[nodiscard]] bool full() const { return bytes_ >= options_.bytes_max; }

@@ -10,24 +10,21 @@ namespace ftvm::ftcore {
 namespace {
 
 // With x = lag / target and u = ln(duty), the plant is dx/dt = (duty / duty_balanced - 1) / target.
-// u' = -kGain * (x - 1) - kDamping * x' then has the natural frequency sqrt(kGain / target) and is
-// critically damped for kDamping = 2 * sqrt(kGain * target): here 5 per second at 100 ms.
-constexpr double kGainTimesTargetSquared = 0.25;  // kGain = this / target, target in seconds.
-constexpr double kDamping = 1.0;
-// Acknowledgements that come faster say little each; learning from them would be noise.
+// u' = -w^2 * target * (x - 1) - 2 * w * target * x' is critically damped with the natural
+// frequency w. It is 0.5 / target, 5 per second at 100 ms; but an answer that comes after a dead
+// time d makes it swing unless w * d stays well below 1.
+constexpr double kFrequencyTimesTarget = 0.5;
+constexpr double kFrequencyTimesDeadTime = 0.25;
+// Acknowledgements that come faster say little each; steering by them would follow noise.
 constexpr std::int64_t kSteerNs = 8 * kNsPerMs;
 constexpr double kStepSeconds = 0.01;
 // After a gap in acknowledgements one step is not made larger than this.
 constexpr double kSteerSecondsMax = 0.1;
-// A prediction this much above the measured lag is not believed: idle ticks cost the backup
-// nothing.
+// A cost this much above the measured age is not believed: idle ticks cost the backup nothing.
 constexpr double kPredictionFactor = 10;
 
 double ms_between(HostTime from, HostTime to) {
   return static_cast<double>(to.ns - from.ns) / static_cast<double>(kNsPerMs);
-}
-double ticks_between(Tick from, Tick to) {
-  return to <= from ? 0 : static_cast<double>(to.value - from.value);
 }
 
 }  // namespace
@@ -36,32 +33,14 @@ LagControl::LagControl(Options options) : options_(options) {
   FTVM_ASSERT(options.target_ms > 0);
   FTVM_ASSERT(options.duty_min > 0);
   FTVM_ASSERT(options.duty_min <= 1);
-  start({}, {});
 }
 
-void LagControl::start(Tick at, HostTime now) {
-  samples_.assign(1, Sample{now, at});
-  latest_ = samples_.back();
+void LagControl::start(HostTime now) {
   sent_.clear();
   duty_ = 1;
-  rate_ = 0;
   lag_before_ = 0;
-  round_trip_ms_ = 0;
-  executed_ = at;
-  executed_at_ = steered_at_ = now;
-}
-
-void LagControl::on_progress(Tick tick, HostTime now) {
-  FTVM_ASSERT(tick >= latest_.tick);
-  FTVM_ASSERT(now >= latest_.at);
-  latest_ = {now, tick};
-  Sample& newest = samples_.back();
-  if (tick == newest.tick) {
-    newest.at = now;
-  } else if (now.ns - newest.at.ns >= kSampleNs) {
-    samples_.push_back(latest_);
-    if (samples_.size() > kSamplesMax) samples_.pop_front();
-  }
+  measures_ = {};
+  steered_at_ = now;
 }
 
 void LagControl::on_sent(JournalSeq last, HostTime now) {
@@ -69,53 +48,20 @@ void LagControl::on_sent(JournalSeq last, HostTime now) {
   if (sent_.size() < kSentMax) sent_.push_back({last, now});
 }
 
-double LagControl::on_ack(JournalSeq accepted, Tick executed, HostTime now) {
+double LagControl::on_ack(JournalSeq accepted, double age_ms, double cost_ms, HostTime now) {
+  FTVM_ASSERT(age_ms >= 0);
+  FTVM_ASSERT(cost_ms >= 0);
   while (!sent_.empty() && sent_.front().last <= accepted) {
     measures_.send_to_ack_ms = ms_between(sent_.front().at, now);
     measures_.send_to_ack_ms_max = std::max(measures_.send_to_ack_ms_max, measures_.send_to_ack_ms);
-    // Records are acknowledged when they arrive, not when they are executed, so this is the way
-    // there and back alone. The mean of the last few.
-    round_trip_ms_ = (round_trip_ms_ + measures_.send_to_ack_ms) / 2;
     sent_.pop_front();
   }
-  measures_.execution_lag_ms = lag_ms(executed, now);
-  learn_rate(executed, now);
-  // The way there and back is no lag that a slower primary could shorten.
-  const double own_lag_ms = std::max(0.0, measures_.execution_lag_ms - round_trip_ms_);
-  measures_.predicted_lag_ms = std::clamp(predict_ms(executed) - round_trip_ms_, own_lag_ms,
-                                          std::max(own_lag_ms, kPredictionFactor * own_lag_ms));
+  measures_.execution_lag_ms = age_ms;
+  measures_.predicted_lag_ms = std::clamp(cost_ms, age_ms, kPredictionFactor * age_ms);
   steer(now);
   FTVM_ASSERT(duty_ >= options_.duty_min);
   FTVM_ASSERT(duty_ <= 1);
   return duty_;
-}
-
-double LagControl::lag_ms(Tick executed, HostTime now) const {
-  if (executed >= latest_.tick) return 0;
-  if (executed < samples_.front().tick) return ms_between(samples_.front().at, now);
-  // The last sample not after `executed`, and the one behind it.
-  const auto after =
-      std::upper_bound(samples_.begin(), samples_.end(), executed,
-                       [](Tick tick, const Sample& sample) { return tick < sample.tick; });
-  FTVM_ASSERT(after != samples_.begin());
-  const Sample& low = *std::prev(after);
-  const Sample& high = after == samples_.end() ? latest_ : *after;
-  FTVM_ASSERT(low.tick <= executed);
-  FTVM_ASSERT(executed < high.tick);
-  const double share = ticks_between(low.tick, executed) / ticks_between(low.tick, high.tick);
-  return std::max(0.0, ms_between(low.at, now) - share * ms_between(low.at, high.at));
-}
-
-void LagControl::learn_rate(Tick executed, HostTime now) {
-  if (now.ns - executed_at_.ns < kSteerNs) return;
-  const double shown = ticks_between(executed_, executed) / ms_between(executed_at_, now);
-  executed_ = std::max(executed_, executed);
-  executed_at_ = now;
-  rate_ = rate_ == 0 ? shown : 0.7 * rate_ + 0.3 * shown;
-}
-
-double LagControl::predict_ms(Tick executed) const {
-  return rate_ == 0 ? 0 : ticks_between(executed, latest_.tick) / rate_;
 }
 
 void LagControl::steer(HostTime now) {
@@ -126,8 +72,11 @@ void LagControl::steer(HostTime now) {
   const double lag = measures_.predicted_lag_ms / options_.target_ms;
   const double trend = lag - lag_before_;  // Already times `seconds`.
   lag_before_ = lag;
+  const double dead_time_s = std::max(measures_.send_to_ack_ms / 1000, kStepSeconds);
+  const double frequency =
+      std::min(kFrequencyTimesTarget / target_s, kFrequencyTimesDeadTime / dead_time_s);
   const double step =
-      -(kGainTimesTargetSquared / target_s) * (lag - 1) * seconds - kDamping * trend;
+      -frequency * frequency * target_s * (lag - 1) * seconds - 2 * frequency * target_s * trend;
   const double periods = seconds / kStepSeconds;
   const double factor = std::exp(
       std::clamp(step, std::log(1 - kStepDown) * periods, std::log(1 + kStepUp) * periods));

@@ -18,7 +18,7 @@
 
 namespace ftvm::ftcore {
 
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 
 /// 16 random bytes: of a pair (made by its first primary), of one start of one process
 /// (incarnation), of one handshake (session).
@@ -74,17 +74,22 @@ struct Records {
   std::vector<replay::Record> records;
   bool operator==(const Records&) const = default;
 };
-/// Primary to backup: nothing was recorded up to this tick; you may run up to it.
+/// Primary to backup: you may run up to this tick. What was recorded up to there has numbers up to
+/// `recorded`, all sent before this.
 struct Progress {
   Tick tick;
+  JournalSeq recorded;
   bool operator==(const Progress&) const = default;
 };
 /// Backup to primary. `accepted`: decoded, checked and in my memory without a gap up to here.
-/// `executed`: my machine stands at this tick. `room_bytes`: what my queue still takes.
+/// `executed`: my machine stands at this tick. `room_bytes`: what my queue still takes. `lag_us`,
+/// `backlog_us`: age and cost of what my machine has not executed yet (ExecutionLag), microseconds.
 struct Ack {
   JournalSeq accepted;
   Tick executed;
   std::uint64_t room_bytes = 0;
+  std::uint64_t lag_us = 0;
+  std::uint64_t backlog_us = 0;
   bool operator==(const Ack&) const = default;
 };
 /// Either way, when there is nothing else to say for a while.

@@ -126,7 +126,7 @@ void PrimarySession::protect() {
   const bool stepped = core_.step(RoleEvent::kBackupReady);
   FTVM_ASSERT(stepped);
   FTVM_ASSERT(core_.gate().mode() == GateMode::kClosed);
-  lag_.start(progress_, core_.now());
+  lag_.start(core_.now());
   duty_told_ = 1;
   core_.act(Journal{replay::Protected{core_.epoch()}});
 }

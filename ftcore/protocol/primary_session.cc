@@ -82,7 +82,9 @@ void PrimarySession::on_ack(const Ack& ack) {
   FTVM_ASSERT(buffer_.accepted() <= buffer_.sent());
   core_.gate().acknowledge(buffer_.accepted());
   if (core_.role() != Role::kPrimary || operator_paused_) return;
-  const double duty = lag_.on_ack(buffer_.accepted(), executed_, core_.now());
+  const auto ms = [](std::uint64_t us) { return static_cast<double>(us) / 1000; };
+  const double duty =
+      lag_.on_ack(buffer_.accepted(), ms(ack.lag_us), ms(ack.backlog_us), core_.now());
   // Below one percent nobody sees a difference but the owner's mailbox.
   if (std::abs(duty - duty_told_) < 0.01 * duty_told_) return;
   duty_told_ = duty;
@@ -187,7 +189,6 @@ void PrimarySession::on_progress(Tick tick, HostTime now) {
   core_.advance(now);
   FTVM_ASSERT(tick >= progress_);
   progress_ = tick;
-  if (core_.role() == Role::kPrimary) lag_.on_progress(tick, core_.now());
   settle();
 }
 
@@ -264,7 +265,7 @@ void PrimarySession::grant() {
   if (limit <= granted_ || core_.now().ns - granted_at_.ns < kGrantNs) return;
   granted_ = limit;
   granted_at_ = core_.now();
-  core_.send(Progress{limit});
+  core_.send(Progress{limit, buffer_.sent()});
 }
 
 bool PrimarySession::out_of_credit() const {

@@ -72,6 +72,7 @@ Bytes body_bytes(const Records& body) {
 Bytes body_bytes(const Progress& body) {
   wire::Progress out;
   out.set_tick(body.tick.value);
+  out.set_recorded(body.recorded.value);
   return replay::serialize_message(out);
 }
 Bytes body_bytes(const Ack& body) {
@@ -79,6 +80,8 @@ Bytes body_bytes(const Ack& body) {
   out.set_accepted(body.accepted.value);
   out.set_executed(body.executed.value);
   out.set_room_bytes(body.room_bytes);
+  out.set_lag_us(body.lag_us);
+  out.set_backlog_us(body.backlog_us);
   return replay::serialize_message(out);
 }
 Bytes body_bytes(const Keepalive& body) {
@@ -169,11 +172,11 @@ Result<Records> to_records(ByteView bytes) {
 }
 Result<Progress> to_progress(ByteView bytes) {
   const wire::Progress in = FTVM_TRY(parse_body<wire::Progress>(bytes));
-  return Progress{{in.tick()}};
+  return Progress{{in.tick()}, {in.recorded()}};
 }
 Result<Ack> to_ack(ByteView bytes) {
   const wire::Ack in = FTVM_TRY(parse_body<wire::Ack>(bytes));
-  return Ack{{in.accepted()}, {in.executed()}, in.room_bytes()};
+  return Ack{{in.accepted()}, {in.executed()}, in.room_bytes(), in.lag_us(), in.backlog_us()};
 }
 Result<Keepalive> to_keepalive(ByteView bytes) {
   const wire::Keepalive in = FTVM_TRY(parse_body<wire::Keepalive>(bytes));

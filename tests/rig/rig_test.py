@@ -128,8 +128,6 @@ for _number, (_scenario, _seed) in enumerate([
         ("survivor_journal", SEED)]):
     _name = _scenario.replace(":", "_").replace(".", "_")
     _test = _test_of(_scenario, _seed)
-    if _name == "delayed_acks":  # README.md, "Open fault"; `rig.py delayed_acks` shows it.
-        _test = unittest.skip("open fault: delayed acknowledgements slow the guest")(_test)
     setattr(Scenarios, f"test_{_number:02}_{_name}", _test)
 
 

@@ -141,7 +141,7 @@ TEST(BackupSession, AcceptsNothingOnceItArbitrates) {
   const Actions late = f.send(ConsoleBytes{0, {1}});
   EXPECT_EQ(late.find<Deliver>(), nullptr);
   EXPECT_EQ(late.sent<Ack>(), nullptr);
-  EXPECT_EQ(f.say(Progress{{1'000'000}}).find<Grant>(), nullptr);
+  EXPECT_EQ(f.say(Progress{{1'000'000}, {f.seq}}).find<Grant>(), nullptr);
 }
 
 TEST(BackupSession, ALostArbitrationHaltsIt) {
@@ -270,10 +270,39 @@ TEST(BackupSession, ReportsRoomAtOnceWhenThePrimaryMayWaitForIt) {
   EXPECT_EQ(room.sent<Ack>()->room_bytes, kRecordCostMax);
 }
 
+TEST(BackupSession, AGrantBehindARecordThatDidNotArriveEndsTheSession) {
+  for (const std::uint64_t missing : {1, 1000}) {
+    BackupFixture f;
+    f.protect();
+    const Actions actions = f.say(Progress{{1'000'000}, {f.seq + missing}});
+    EXPECT_EQ(actions.find<Grant>(), nullptr);
+    EXPECT_NE(actions.find<CloseChannel>(), nullptr);
+  }
+}
+
+TEST(BackupSession, SaysHowFarItsExecutionIsBehind) {
+  BackupFixture f;
+  f.protect();
+  f.say(Progress{{1'000'000}, {f.seq}});
+  f.ms += 50;
+  f.backup.on_executed({500'000}, {f.seq}, f.now());
+  const Actions behind = f.poll();
+  ASSERT_NE(behind.sent<Ack>(), nullptr);
+  EXPECT_EQ(behind.sent<Ack>()->lag_us, 50'000u);
+  EXPECT_NEAR(static_cast<double>(behind.sent<Ack>()->backlog_us), 50'000, 1'000);
+  f.ms += 60;
+  f.backup.on_tick(f.now());
+  EXPECT_EQ(f.poll().sent<Ack>()->lag_us, 110'000u) << "also when it stands still";
+  f.backup.on_executed({1'000'000}, {f.seq}, f.now());
+  f.ms += 20;
+  f.backup.on_tick(f.now());
+  EXPECT_EQ(f.poll().sent<Ack>()->lag_us, 0u);
+}
+
 TEST(BackupSession, ReportsExecutionAboutEveryTenMilliseconds) {
   BackupFixture f;
   f.protect();
-  f.say(Progress{{1'000'000}});
+  f.say(Progress{{1'000'000}, {f.seq}});
   int acks = 0;
   for (int i = 1; i <= 100; ++i) {
     ++f.ms;

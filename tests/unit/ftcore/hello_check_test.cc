@@ -51,8 +51,8 @@ TEST(HelloCheck, NamesTheFieldThatDiffers) {
 
 TEST(HelloCheck, LooksAtTheVersionFirst) {
   Hello theirs = hello(1);
-  theirs.protocol_version = 2;
-  theirs.identity.board = "unreadable in version 2";
+  theirs.protocol_version = kProtocolVersion + 1;
+  theirs.identity.board = "unreadable in this version";
   EXPECT_NE(check_hello(theirs, hello(2)).error().message().find("protocol version"),
             std::string::npos);
 }

@@ -228,9 +228,11 @@ TEST(PrimarySession, NoGrantOvertakesARecord) {
   f.primary.on_progress({1000}, f.now());
   const Actions early = f.poll();
   ASSERT_NE(early.sent<Progress>(), nullptr);
-  EXPECT_EQ(early.sent<Progress>()->tick, Tick{499});
-  EXPECT_EQ(f.pass(5).sent<Progress>(), nullptr) << "sent, not acknowledged";
-  EXPECT_EQ(f.ack(f.seq, 500).sent<Progress>()->tick, Tick{1000});
+  EXPECT_EQ(*early.sent<Progress>(), (Progress{{499}, {f.seq - 1}}));
+  const Actions late = f.pass(5);
+  ASSERT_NE(late.sent<Records>(), nullptr);
+  ASSERT_NE(late.sent<Progress>(), nullptr) << "it need not wait for the acknowledgement,";
+  EXPECT_EQ(*late.sent<Progress>(), (Progress{{1000}, {f.seq}})) << "because it names the record";
 }
 
 TEST(PrimarySession, PausesWhenTheBackupHasNoRoomAndGoesOnWhenItHas) {

@@ -122,7 +122,7 @@ TEST(WireCodec, DataBehindTheBodyIsRefused) {
     for (const int byte : {0xa0, 0x06, 0x01}) {
       with_unknown_field.push_back(static_cast<std::uint8_t>(byte));
     }
-    const Result<Message> back = decode_message(with_body(type, with_unknown_field, 1, pair));
+    const Result<Message> back = decode_message(with_body(type, with_unknown_field, kWireVersion, pair));
     ASSERT_FALSE(back.has_value()) << wire_type_name(type);
     EXPECT_EQ(back.error().code(), ErrorCode::kBadData);
   }
@@ -137,10 +137,10 @@ TEST(WireCodec, ABodyInAnotherFormThanOursIsRefused) {
 }
 
 TEST(WireCodec, AnotherWireVersionIsRefusedByName) {
-  const Result<Message> back = decode_message(with_body(WireType::kBye, {}, 2));
+  const Result<Message> back = decode_message(with_body(WireType::kBye, {}, 1));
   ASSERT_FALSE(back.has_value());
   EXPECT_EQ(back.error().code(), ErrorCode::kMismatch);
-  EXPECT_NE(back.error().message().find("wire version 2; this program speaks version 1"),
+  EXPECT_NE(back.error().message().find("wire version 1; this program speaks version 2"),
             std::string::npos)
       << back.error().message();
 }
@@ -150,7 +150,7 @@ TEST(WireCodec, UnknownTypesAndFlagsAreRefused) {
     if (type >= 64 && type <= 73) continue;
     expect_refused(with_body(static_cast<WireType>(type), {}), "unknown message type");
   }
-  expect_refused(with_body(WireType::kBye, {}, 1, test_uuid(1), replay::kFrameZstd),
+  expect_refused(with_body(WireType::kBye, {}, kWireVersion, test_uuid(1), replay::kFrameZstd),
                  "unknown flags");
 }
 
@@ -163,7 +163,7 @@ TEST(WireCodec, AMessageOfASessionMustNameIt) {
   for (const MessageBody& body :
        {MessageBody{Joined{}}, MessageBody{Progress{}}, MessageBody{Ack{}},
         MessageBody{Keepalive{}}, MessageBody{Records{test_records()}}}) {
-    expect_refused(with_body(wire_type(body), encode_body(body), 1, Uuid{}), "pair is zero");
+    expect_refused(with_body(wire_type(body), encode_body(body), kWireVersion, Uuid{}), "pair is zero");
   }
 }
 
@@ -347,15 +347,15 @@ TEST(WireFormat, MessagesAreThoseOfTheDocument) {
   message.pair = {counting<decltype(Uuid::bytes)>(0x10)};
   message.session = {counting<decltype(Uuid::bytes)>(0x20)};
   message.epoch = {7};
-  message.body = Ack{{300}, {100'000}, 65'536};
+  message.body = Ack{{300}, {100'000}, 65'536, 2'500, 4'000};
   EXPECT_EQ(hex(encode_message(message)),
-            "4654564d46003700000012a1"
-            "01000000"
+            "4654564d46003d00000075e1"
+            "02000000"
             "101112131415161718191a1b1c1d1e1f"
             "202122232425262728292a2b2c2d2e2f"
             "0700000000000000"
-            "08ac0210a08d0618808004"
-            "2584d96b");
+            "08ac0210a08d061880800420c41328a01f"
+            "fba7e6de");
 }
 
 TEST(WireFormat, HeartbeatsAreThoseOfTheDocument) {

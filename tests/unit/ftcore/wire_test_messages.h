@@ -72,9 +72,9 @@ inline std::vector<Message> test_messages() {
   add(Joined{40'000});
   add(Refuse{"no"});
   add(Records{test_records()});
-  add(Progress{{123'456'789}});
-  add(Progress{Tick::never()});
-  add(Ack{{41}, {1010}, 1u << 20});
+  add(Progress{{123'456'789}, {41}});
+  add(Progress{Tick::never(), {}});
+  add(Ack{{41}, {1010}, 1u << 20, 30'500, 45'000});
   add(Keepalive{false});
   add(Keepalive{true});
   add(Bye{""});
