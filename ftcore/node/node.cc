@@ -189,6 +189,9 @@ void Node::on_record(const replay::Record& record) {
     const MutexLock lock(mutex_);
     typed_.push_back({record.seq, typed->offset + typed->bytes.size()});
   }
+  if (std::holds_alternative<replay::Protected>(record.body)) {
+    FTVM_KILL_POINT("protected.mark_to_send");
+  }
   with_session([&](auto& session, HostTime at) {
     if constexpr (requires { session.on_record(record, at); }) session.on_record(record, at);
   });

@@ -34,7 +34,13 @@ void Node::act(const Send& send) {
   const PeerId to = send.to == Send::To::kPeer ? peer_ : (hello ? peer_ : sender_);
   const Status sent = to == PeerId{} ? Status(Error(ErrorCode::kClosed, "no connection"))
                                      : channel_->send(to, bytes);
-  if (sent) return;
+  if (sent) {
+    // The first message with records is the one with Protected.
+    if (std::holds_alternative<Records>(send.message.body)) {
+      FTVM_KILL_POINT("protected.send_to_receipt");
+    }
+    return;
+  }
   if (hello) {
     unsent_hello_ = std::move(bytes);  // Said when there is a connection.
   } else if (to == peer_ && send.to == Send::To::kPeer) {

@@ -202,6 +202,15 @@ class Node:
                 return None
             raise
 
+    def wait_role(self, *wanted, seconds=EXIT_S):
+        """The first of these roles that it takes; a process that has ended is "halted"."""
+        deadline = time.monotonic() + seconds
+        while (role := self.role_now() or "halted") not in wanted:
+            if time.monotonic() > deadline:
+                raise Failure(f"after {seconds} s the {self.role} is {role}, not {' or '.join(wanted)}")
+            time.sleep(0.02)
+        return role
+
     def events(self, *names):
         """Diag events in order; a torn last line of a killed node is left out."""
         found = []

@@ -63,6 +63,8 @@ def kill_point(run, point="gate.ack_to_release"):
         raise Failure(f"no kill point {name}; there are {', '.join(kill_points())}")
     if name.startswith("arbiter."):
         return kill_in_arbiter(run, name, role or "primary")
+    if name.startswith("protected."):
+        return kill_at_protection(run, name)
     role = role or ("backup" if name.startswith("backup.") else "primary")
     # A boot has some 600 outputs, a chain about two for each line; a snapshot has the boot behind it.
     low, high = (20, 20 + run.lines * 3 // 2) if run.setup.snapshot else (600, 1000)
@@ -100,6 +102,22 @@ def kill_in_arbiter(run, name, role):
     run.pair.primary.kill()
     run.chain_whole = False
     return run.pair.backup.expect_exit(-signal.SIGKILL)
+
+
+def kill_at_protection(run, name):
+    """The primary dies with Protected on its way. Whether it arrived decides whether the backup may
+    ever ask; before it nothing was put out, so a machine that is gone contradicts nothing."""
+    run.pair.start(primary={"FTVM_KILL_AT": f"{name}:1"})
+    run.pair.primary.expect_exit(-signal.SIGKILL)
+    if run.pair.backup.wait_role("lone", "halted") == "halted":
+        run.notes["outcome"] = "gone"
+        return run.pair.backup.expect_exit(EXIT_HALTED, "before this backup was in sync")
+    if name == "protected.mark_to_send":
+        raise Failure("the backup lives, but nobody had told it that it is in sync")
+    run.notes["outcome"] = "taken over"
+    run.pair.wait_prompt()
+    run.type_chain()
+    return survive(run, run.pair.primary, run.pair.backup)
 
 
 def sigstop_primary(run):
@@ -488,6 +506,7 @@ TABLE = {name: function for name, function in list(globals().items())
          wrong_config wrong_arbiter late_backup ctl_failover ctl_pause_resume stop stop_backup
          survivor_journal host_lost links_lost""".split()}
 POINTS = ["gate.mark_to_send", "gate.ack_to_release", "gate.release_to_confirm",
-          "backup.receipt_to_ack", "arbiter.link_to_read@primary", "arbiter.link_to_read@backup"]
+          "backup.receipt_to_ack", "protected.mark_to_send", "protected.send_to_receipt",
+          "arbiter.link_to_read@primary", "arbiter.link_to_read@backup"]
 ALL = (["kill_primary", "kill_backup"] + [f"kill_point:{point}" for point in POINTS] +
        [name for name in TABLE if name not in ("kill_primary", "kill_backup", "kill_point")])
