@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <utility>
@@ -16,8 +17,6 @@
 namespace ftvm::ftcore {
 namespace {
 
-/// The session wants to be called about every millisecond.
-constexpr int kPollMs = 1;
 constexpr int kVcpuWaitMs = 5;
 
 std::uint64_t console_bytes_of(const Release& release) {
@@ -80,7 +79,7 @@ void Node::poll_once() {
                              {descriptor(heartbeats_), POLLIN, 0},
                              {descriptor(arbiter_), POLLIN, 0},
                              {descriptor(control_), POLLIN, 0}}};
-  ::poll(fds.data(), fds.size(), kPollMs);
+  ::poll(fds.data(), fds.size(), poll_ms());
   node_wake_.drain();
   if (channel_) receive_channel();
   if (heartbeats_) receive_heartbeats();
@@ -89,6 +88,20 @@ void Node::poll_once() {
   with_session([](auto& session, HostTime at) { session.on_tick(at); });
   carry_out();
   confirm_inputs();
+}
+
+HostTime Node::next_due() const {
+  return std::visit([](const auto& session) { return session.next_due(); }, session_);
+}
+
+/// Until the session has something to do, in whole milliseconds.
+int Node::poll_ms() {
+  const MutexLock lock(mutex_);
+  const HostTime from = now();
+  const std::int64_t wait_ns = next_due().ns - from.ns;
+  const std::int64_t ms = std::max<std::int64_t>(1, (wait_ns + kNsPerMs - 1) / kNsPerMs);
+  wakes_at_ = {from.ns + ms * kNsPerMs};
+  return actions_.empty() ? static_cast<int>(ms) : 0;
 }
 
 void Node::receive_channel() {

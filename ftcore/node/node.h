@@ -89,6 +89,8 @@ class Node final : public NodeLink {
   void note_first_release(const Action& action) FTVM_REQUIRES(mutex_);
   void run();
   void poll_once();
+  [[nodiscard]] int poll_ms() FTVM_EXCLUDES(mutex_);
+  [[nodiscard]] HostTime next_due() const FTVM_REQUIRES(mutex_);
   void receive_channel();
   void receive_message(const ChannelEvent& event);
   void receive_heartbeats();
@@ -136,6 +138,8 @@ class Node final : public NodeLink {
   mutable Mutex mutex_;
   Session session_ FTVM_GUARDED_BY(mutex_);
   std::deque<Action> actions_ FTVM_GUARDED_BY(mutex_);
+  /// When the node thread wakes up by itself.
+  HostTime wakes_at_ FTVM_GUARDED_BY(mutex_) = HostTime::never();
   Orders orders_ FTVM_GUARDED_BY(mutex_);
   struct Typed {
     JournalSeq seq;
@@ -157,22 +161,24 @@ class Node final : public NodeLink {
 /// Calls into the session and hands what it decided to the node thread.
 template <class Call>
 void Node::with_session(Call call, std::uint64_t console_bytes) {
-  bool decided = false;
+  bool look = false;
   {
     const MutexLock lock(mutex_);
     emitted_ += console_bytes;
-    std::visit(
-        [&](auto& session) {
+    std::vector<Action> decided = std::visit(
+        [&call](auto& session) {
           call(session, now());
-          for (Action& action : session.poll_actions()) {
-            note_first_release(action);
-            actions_.push_back(std::move(action));
-            decided = true;
-          }
+          return session.poll_actions();
         },
         session_);
+    look = !decided.empty() || next_due() < wakes_at_;
+    for (Action& action : decided) {
+      note_first_release(action);
+      actions_.push_back(std::move(action));
+    }
+    if (look) wakes_at_ = {};  // It need not be told twice.
   }
-  if (decided) node_wake_.notify();
+  if (look) node_wake_.notify();
 }
 
 }  // namespace ftvm::ftcore

@@ -51,6 +51,12 @@ void BackupSession::on_tick(HostTime now) {
   }
 }
 
+HostTime BackupSession::next_due() const {
+  const HostTime due{core_.now().ns + SessionCore::kTickNsMax};
+  const bool news = connected() && has_news();
+  return news ? std::min(due, HostTime{acked_at_.ns + kAckNs}) : due;
+}
+
 void BackupSession::judge_peer() {
   FailureDetector& detector = core_.detector();
   if (!detector.started()) return;
@@ -178,16 +184,18 @@ void BackupSession::send_ack() {
   core_.send(acked_);
 }
 
+bool BackupSession::has_news() const {
+  return executed_ != acked_.executed || inbox_.room_bytes() != acked_.room_bytes ||
+         executed_ < inbox_.limit() || acked_.lag_us != 0;
+}
+
 /// Room and execution change without a message of the primary's; tell it now and then, and at once
 /// when it may be waiting for room.
 void BackupSession::report_execution() {
   if (!connected()) return;
-  const std::uint64_t room = inbox_.room_bytes();
   const std::uint64_t plenty = inbox_.bytes_max() / 2;
-  const bool room_again = acked_.room_bytes < plenty && room >= plenty;
-  const bool news = executed_ != acked_.executed || room != acked_.room_bytes ||
-                    executed_ < inbox_.limit() || acked_.lag_us != 0;
-  if (room_again || (news && core_.now().ns - acked_at_.ns >= kAckNs)) send_ack();
+  const bool room_again = acked_.room_bytes < plenty && inbox_.room_bytes() >= plenty;
+  if (room_again || (has_news() && core_.now().ns - acked_at_.ns >= kAckNs)) send_ack();
 }
 
 void BackupSession::start_heartbeats() {

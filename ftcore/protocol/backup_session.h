@@ -61,8 +61,10 @@ class BackupSession {
   void on_channel_closed(HostTime now);
   /// `arrived`: when the heartbeat thread had it.
   void on_heartbeat(const Heartbeat& heartbeat, HostTime arrived);
-  /// About every millisecond, at least every quarter of the detection time.
+  /// At next_due(), and whenever it suits.
   void on_tick(HostTime now);
+  /// When on_tick() has something to do. Any other call may make it earlier.
+  [[nodiscard]] HostTime next_due() const;
 
   // From this side's machine, in the order in which they happen.
   /// The machine stands at `executed` and has taken, or been compared with, every record up to
@@ -110,6 +112,7 @@ class BackupSession {
   void try_live();
   void judge_peer();
   void send_ack();
+  [[nodiscard]] bool has_news() const;
   void report_execution();
   void start_heartbeats();
   /// In a session, receiving, with an open channel.

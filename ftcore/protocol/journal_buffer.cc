@@ -48,7 +48,7 @@ void JournalBuffer::append(const replay::Record& record, HostTime now) {
 
 std::vector<replay::Record> JournalBuffer::take_batch(HostTime now) {
   std::vector<replay::Record> batch;
-  if (!due(now)) return batch;
+  if (now < due_at()) return batch;
   std::uint64_t batch_bytes = 0;
   for (std::size_t i = first_unsent(); i < records_.size(); ++i) {
     const Entry& entry = records_[i];
@@ -111,11 +111,11 @@ std::size_t JournalBuffer::first_unsent() const {
   return index;
 }
 
-bool JournalBuffer::due(HostTime now) const {
-  if (!has_unsent()) return false;
-  if (sent_ < flush_through_) return true;
-  if (bytes_ - flight_bytes_ >= options_.flush_bytes) return true;
-  return now.ns - records_[first_unsent()].at.ns >= options_.flush_ns;
+HostTime JournalBuffer::due_at() const {
+  if (!has_unsent()) return HostTime::never();
+  const HostTime oldest = records_[first_unsent()].at;
+  if (sent_ < flush_through_ || bytes_ - flight_bytes_ >= options_.flush_bytes) return oldest;
+  return {oldest.ns + options_.flush_ns};
 }
 
 }  // namespace ftvm::ftcore

@@ -54,6 +54,9 @@ class JournalBuffer {
   /// The next message's records; empty when nothing is due, or when the backup has no room.
   std::vector<replay::Record> take_batch(HostTime now);
 
+  /// When take_batch() will have something, if there is room; never() when all was sent.
+  [[nodiscard]] HostTime due_at() const;
+
   /// Errors: kBadData for an acknowledgement of what was never sent, or one that takes back an
   /// earlier one; nothing has changed then.
   Status on_ack(JournalSeq accepted, std::uint64_t room_bytes);
@@ -81,7 +84,6 @@ class JournalBuffer {
   };
   [[nodiscard]] bool has_unsent() const { return sent_ < last_; }
   [[nodiscard]] std::size_t first_unsent() const;
-  [[nodiscard]] bool due(HostTime now) const;
 
   Options options_;
   std::deque<Entry> records_;  // Numbers accepted_ + 1 to last_.

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -33,6 +34,7 @@ struct Uuid {
 struct HostTime {
   std::int64_t ns = 0;
   auto operator<=>(const HostTime&) const = default;
+  static constexpr HostTime never() { return {std::numeric_limits<std::int64_t>::max()}; }
 };
 inline constexpr std::int64_t kNsPerMs = 1'000'000;
 

@@ -125,6 +125,14 @@ void PrimarySession::on_tick(HostTime now) {
   settle();
 }
 
+HostTime PrimarySession::next_due() const {
+  HostTime due{core_.now().ns + SessionCore::kTickNsMax};
+  if (!connected() || core_.role() == Role::kJoining) return due;
+  due = std::min(due, buffer_.due_at());
+  const bool more = core_.role() == Role::kPrimary && buffer_.grant_limit(progress_) > granted_;
+  return more ? std::min(due, HostTime{granted_at_.ns + kGrantNs}) : due;
+}
+
 void PrimarySession::judge_peer() {
   FailureDetector& detector = core_.detector();
   if (!detector.started()) return;

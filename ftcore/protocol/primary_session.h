@@ -60,8 +60,9 @@ class PrimarySession {
     JournalSeq recorded, sent, accepted;
     Tick progress, granted, executed;
   };
-  /// Least time between two grants that nothing but progress asks for.
-  static constexpr std::int64_t kGrantNs = 1 * kNsPerMs;
+  /// Least time between two grants that nothing but progress asks for. What it adds to the execution
+  /// lag is a small part of the target; what a message costs on both nodes is not small.
+  static constexpr std::int64_t kGrantNs = 5 * kNsPerMs;
 
   PrimarySession(Options options, HostTime now);
 
@@ -70,8 +71,10 @@ class PrimarySession {
   void on_channel_closed(HostTime now);
   /// `arrived`: when the heartbeat thread had it.
   void on_heartbeat(const Heartbeat& heartbeat, HostTime arrived);
-  /// About every millisecond, at least every quarter of the detection time.
+  /// At next_due(), and whenever it suits.
   void on_tick(HostTime now);
+  /// When on_tick() has something to do. Any other call may make it earlier.
+  [[nodiscard]] HostTime next_due() const;
 
   // From this side's machine, in the order in which they happen.
   /// Each record as it is appended to the journal.

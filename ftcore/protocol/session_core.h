@@ -43,6 +43,9 @@ class SessionCore {
 
   SessionCore(Role role, Uuid incarnation);
 
+  /// Longest time between two on_tick() of a session: a quarter of the shortest detection time.
+  static constexpr std::int64_t kTickNsMax = 5 * kNsPerMs;
+
   /// Host time as this session knows it: never falls, even if callers on two threads took theirs
   /// in the other order.
   HostTime advance(HostTime now);

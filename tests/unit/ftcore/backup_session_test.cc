@@ -270,6 +270,20 @@ TEST(BackupSession, ReportsRoomAtOnceWhenThePrimaryMayWaitForIt) {
   EXPECT_EQ(room.sent<Ack>()->room_bytes, kRecordCostMax);
 }
 
+TEST(BackupSession, SaysWhenItHasSomethingToDo) {
+  BackupFixture f;
+  f.protect();
+  f.ms += 20;
+  f.backup.on_tick(f.now());
+  EXPECT_EQ(f.backup.next_due().ns, f.now().ns + SessionCore::kTickNsMax) << "nothing waits";
+  f.say(Progress{{1'000'000}, {f.seq}});
+  f.backup.on_executed({1000}, {f.seq}, f.now());
+  f.poll();
+  f.ms += 8;
+  f.backup.on_executed({2000}, {f.seq}, f.now());
+  EXPECT_LE(f.backup.next_due().ns, f.now().ns + 2 * kNsPerMs) << "ten milliseconds behind the last";
+}
+
 TEST(BackupSession, AGrantBehindARecordThatDidNotArriveEndsTheSession) {
   for (const std::uint64_t missing : {1, 1000}) {
     BackupFixture f;

@@ -206,30 +206,43 @@ TEST(PrimarySession, AnUnknownAnswerIsAskedAgainLater) {
   EXPECT_EQ(f.arbiter(ArbiterAnswer::kWon).find<GoLive>()->epoch, Epoch{2});
 }
 
-TEST(PrimarySession, GrantsProgressAtMostOnceAMillisecond) {
+TEST(PrimarySession, GrantsProgressNowAndThen) {
   PrimaryFixture f;
   f.protect();
-  f.pass(2);
+  f.pass(10);
   f.primary.on_progress({1000}, f.now());
   const Actions first = f.poll();
   ASSERT_NE(first.sent<Progress>(), nullptr);
   EXPECT_EQ(first.sent<Progress>()->tick, Tick{1000});
   f.primary.on_progress({2000}, f.now());
   EXPECT_EQ(f.poll().sent<Progress>(), nullptr);
+  EXPECT_EQ(f.primary.next_due().ns, f.now().ns + PrimarySession::kGrantNs);
+  EXPECT_EQ(f.pass(4).sent<Progress>(), nullptr);
   EXPECT_EQ(f.pass(1).sent<Progress>()->tick, Tick{2000});
+}
+
+TEST(PrimarySession, SaysWhenItHasSomethingToDo) {
+  PrimaryFixture f;
+  f.protect();
+  f.pass(10);
+  EXPECT_EQ(f.primary.next_due().ns, f.now().ns + SessionCore::kTickNsMax) << "nothing waits";
+  f.append(ConsoleBytes{0, {1}});
+  EXPECT_EQ(f.primary.next_due(), at_ms(f.ms + 1)) << "a record, for a millisecond";
+  EXPECT_NE(f.pass(1).sent<Records>(), nullptr);
+  EXPECT_GT(f.primary.next_due(), f.now());
 }
 
 TEST(PrimarySession, NoGrantOvertakesARecord) {
   PrimaryFixture f;
   f.protect();
-  f.pass(2);
+  f.pass(10);
   f.tick = 500;
   f.append(ConsoleBytes{0, {1}});
   f.primary.on_progress({1000}, f.now());
   const Actions early = f.poll();
   ASSERT_NE(early.sent<Progress>(), nullptr);
   EXPECT_EQ(*early.sent<Progress>(), (Progress{{499}, {f.seq - 1}}));
-  const Actions late = f.pass(5);
+  const Actions late = f.pass(10);
   ASSERT_NE(late.sent<Records>(), nullptr);
   ASSERT_NE(late.sent<Progress>(), nullptr) << "it need not wait for the acknowledgement,";
   EXPECT_EQ(*late.sent<Progress>(), (Progress{{1000}, {f.seq}})) << "because it names the record";
