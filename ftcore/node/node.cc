@@ -81,10 +81,12 @@ void Node::poll_once() {
                              {descriptor(control_), POLLIN, 0}}};
   ::poll(fds.data(), fds.size(), poll_ms());
   node_wake_.drain();
+  if (heartbeats_) heartbeats_->set_paused(paused() || idle_.load());
+  // Whatever was sent may have used up the edge of ZeroMQ's descriptor; the others show a level.
   if (channel_) receive_channel();
-  if (heartbeats_) receive_heartbeats();
-  if (arbiter_) receive_arbiter();
-  if (control_) control_->poll();
+  if (fds[2].revents != 0) receive_heartbeats();
+  if (fds[3].revents != 0) receive_arbiter();
+  if (fds[4].revents != 0) control_->poll();
   with_session([](auto& session, HostTime at) { session.on_tick(at); });
   carry_out();
   confirm_inputs();
@@ -92,6 +94,10 @@ void Node::poll_once() {
 
 HostTime Node::next_due() const {
   return std::visit([](const auto& session) { return session.next_due(); }, session_);
+}
+
+bool Node::paused() const {
+  return inspect([](const auto& session) { return session.paused(); });
 }
 
 /// Until the session has something to do, in whole milliseconds.
@@ -151,8 +157,6 @@ void Node::receive_message(const ChannelEvent& event) {
 }
 
 void Node::receive_heartbeats() {
-  const bool paused = inspect([](const auto& session) { return session.paused(); });
-  heartbeats_->set_paused(paused || idle_.load());
   while (const auto received = heartbeats_->poll()) {
     with_session([&](auto& session, HostTime) { session.on_heartbeat(received->heartbeat, received->at); });
   }

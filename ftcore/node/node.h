@@ -89,6 +89,7 @@ class Node final : public NodeLink {
   void note_first_release(const Action& action) FTVM_REQUIRES(mutex_);
   void run();
   void poll_once();
+  [[nodiscard]] bool paused() const FTVM_EXCLUDES(mutex_);
   [[nodiscard]] int poll_ms() FTVM_EXCLUDES(mutex_);
   [[nodiscard]] HostTime next_due() const FTVM_REQUIRES(mutex_);
   void receive_channel();

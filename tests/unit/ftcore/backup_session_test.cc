@@ -223,6 +223,17 @@ TEST(BackupSession, AHandOverArbitratesAtOnce) {
   }
 }
 
+TEST(BackupSession, AHandOverWaitsForASlowArbiterWithTheEndUndone) {
+  BackupFixture f;
+  f.protect();
+  f.send(replay::End{EndReason::kHandOver, {}});
+  f.backup.on_executed({f.tick}, {f.seq - 1}, f.now());  // The machine goes on behind the End.
+  f.backup.on_drained(f.now());
+  f.backup.on_executed({f.tick}, {f.seq - 1}, f.now());
+  EXPECT_EQ(f.backup.role(), Role::kArbitrating);
+  EXPECT_NE(f.arbiter(ArbiterAnswer::kWon).find<GoLive>(), nullptr);
+}
+
 TEST(BackupSession, AByeWithoutAnEndIsALoss) {
   BackupFixture f;
   f.protect();
