@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "emulator/base/uint128.h"
+
 namespace ftvm::devices {
 namespace {
 
@@ -57,8 +59,6 @@ constexpr std::int64_t kUnixMin = -62'167'219'200;  // 0000-01-01.
 constexpr std::int64_t kUnixMax = 253'402'300'799;  // 9999-12-31 23:59:59.
 constexpr unsigned kIrq = 8;
 
-__extension__ typedef unsigned __int128 Wide;
-
 constexpr bool is_time(std::uint8_t index) {
   return index == kCentury || (index <= kYear && index != kSecondsAlarm && index != kMinutesAlarm &&
                                index != kHoursAlarm);
@@ -75,7 +75,7 @@ struct Calendar {
   unsigned century, year, month, day, weekday, hour, minute, second;
 };
 
-GuestTime guest_time_of(Wide ns) {
+GuestTime guest_time_of(Uint128 ns) {
   return ns < GuestTime::never().ns ? GuestTime{static_cast<std::uint64_t>(ns)}
                                     : GuestTime::never();
 }
@@ -105,7 +105,7 @@ std::int64_t unix_of(const Calendar& c) {
   const year_month_day first{year{static_cast<int>(c.century % 100 * 100 + c.year % 100)},
                              month{month_index + 1}, day{1}};
   const sys_days date = sys_days{first} + days{c.day} - days{1};
-  const std::int64_t seconds_of_day = std::int64_t{c.hour} * 3600 + c.minute * 60 + c.second;
+  const std::int64_t seconds_of_day = (std::int64_t{c.hour} * 60 + c.minute) * 60 + c.second;
   return std::min(date.time_since_epoch().count() * kSecondsPerDay + seconds_of_day, kUnixMax);
 }
 
@@ -126,7 +126,7 @@ CmosRtc::CmosRtc(const Options& options, IrqSink& irqs)
   put_u16(kBaseMemory, 640);
   put_u16(kExtendedMemory, above(kMiB) / 1024);
   put_u16(kExtendedMemoryCopy, above(kMiB) / 1024);
-  put_u16(kMemoryAbove16M, above(16 * kMiB) / (64 * 1024));
+  put_u16(kMemoryAbove16M, above(16 * kMiB) / 65'536);
 }
 
 std::uint8_t CmosRtc::encode(unsigned value) const {
@@ -164,22 +164,23 @@ std::int64_t CmosRtc::second_index(GuestTime time) const {
 
 GuestTime CmosRtc::next_second(GuestTime time) const {
   const auto next = static_cast<std::uint64_t>(second_index(time) + 1);
-  return guest_time_of(Wide{next} * kNsPerSecond + phase_ns_);
+  return guest_time_of(Uint128{next} * kNsPerSecond + phase_ns_);
 }
 
 /// Whole periods up to `time`, counted from one second before the clock's second 0.
 std::uint64_t CmosRtc::period_index(GuestTime time) const {
   const unsigned rate = ram_[kRegisterA] & kRateMask;
   if (rate == 0) return 0;
-  const Wide ns = Wide{time.ns} + kNsPerSecond - phase_ns_;
+  const Uint128 ns = Uint128{time.ns} + kNsPerSecond - phase_ns_;
   return static_cast<std::uint64_t>(ns * kCrystalHz / kNsPerSecond / period_cycles(rate));
 }
 
 GuestTime CmosRtc::next_period(GuestTime time) const {
   const unsigned rate = ram_[kRegisterA] & kRateMask;
   if (rate == 0) return GuestTime::never();
-  const Wide cycles = (Wide{period_index(time)} + 1) * period_cycles(rate);
-  const Wide ns = (cycles * kNsPerSecond + kCrystalHz - 1) / kCrystalHz + phase_ns_ - kNsPerSecond;
+  const Uint128 cycles = (Uint128{period_index(time)} + 1) * period_cycles(rate);
+  const Uint128 ns =
+      (cycles * kNsPerSecond + kCrystalHz - 1) / kCrystalHz + phase_ns_ - kNsPerSecond;
   return guest_time_of(ns);
 }
 

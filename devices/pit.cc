@@ -1,5 +1,7 @@
 #include "devices/pit.h"
 
+#include "emulator/base/uint128.h"
+
 namespace ftvm::devices {
 namespace {
 
@@ -11,17 +13,16 @@ constexpr std::uint8_t kReadBackNoStatus = 0x10;
 constexpr std::uint32_t kFirmwareTickCount = 65'536;
 constexpr std::uint32_t kRefreshCount = 18;
 
-__extension__ typedef unsigned __int128 Wide;
-
 }  // namespace
 
 PitPulses Pit::pulses_at(GuestTime time) {
-  return static_cast<PitPulses>(Wide{time.ns} * kPitHz / kNsPerSecond);
+  return static_cast<PitPulses>(Uint128{time.ns} * kPitHz / kNsPerSecond);
 }
 
 GuestTime Pit::time_of(PitPulses pulses) {
   if (pulses <= 0) return {};
-  const Wide ns = (Wide{static_cast<std::uint64_t>(pulses)} * kNsPerSecond + kPitHz - 1) / kPitHz;
+  const Uint128 ns =
+      (Uint128{static_cast<std::uint64_t>(pulses)} * kNsPerSecond + kPitHz - 1) / kPitHz;
   return ns >= GuestTime::never().ns ? GuestTime::never()
                                      : GuestTime{static_cast<std::uint64_t>(ns)};
 }

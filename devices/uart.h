@@ -34,7 +34,7 @@ class Uart final : public Device, public EndpointDevice {
     bool connected;
   };
   static constexpr std::size_t kFifoBytes = 16;
-  static constexpr std::size_t kBacklogBytesMax = 64 * 1024;
+  static constexpr std::size_t kBacklogBytesMax = std::size_t{64} << 10;
   static constexpr std::uint64_t kReceiveNsMin = 20'000;
   static constexpr std::uint64_t kResendNs = 20'000'000;
 

@@ -5,21 +5,20 @@
 #include <string>
 
 #include "emulator/base/assert.h"
+#include "emulator/base/uint128.h"
 
 namespace ftvm {
 namespace {
 
-__extension__ typedef unsigned __int128 Wide;
-
-constexpr Wide kPsPerNs = 1000;
+constexpr Uint128 kPsPerNs = 1000;
 
 }  // namespace
 
 GuestTime GuestClock::at(Tick tick) const {
   FTVM_ASSERT(tick >= base_tick_);
-  const Wide elapsed_ps = Wide{tick.value - base_tick_.value} * ps_per_tick_;
+  const Uint128 elapsed_ps = Uint128{tick.value - base_tick_.value} * ps_per_tick_;
   // Parts of a nanosecond are dropped here, not carried: the next tick multiplies afresh.
-  const Wide ns = base_.ns + elapsed_ps / kPsPerNs;
+  const Uint128 ns = base_.ns + elapsed_ps / kPsPerNs;
   return ns < GuestTime::never().ns ? GuestTime{static_cast<std::uint64_t>(ns)}
                                     : GuestTime::never();
 }
@@ -28,8 +27,8 @@ Tick GuestClock::first_tick_at(GuestTime time) const {
   if (time == GuestTime::never()) return Tick::never();
   if (time <= base_) return base_tick_;
   // The least d with floor(d * rate / 1000) >= wait is the least d with d * rate >= 1000 * wait.
-  const Wide wait_ps = Wide{time.ns - base_.ns} * kPsPerNs;
-  const Wide tick = base_tick_.value + (wait_ps + ps_per_tick_ - 1) / ps_per_tick_;
+  const Uint128 wait_ps = Uint128{time.ns - base_.ns} * kPsPerNs;
+  const Uint128 tick = base_tick_.value + (wait_ps + ps_per_tick_ - 1) / ps_per_tick_;
   return tick < Tick::never().value ? Tick{static_cast<std::uint64_t>(tick)} : Tick::never();
 }
 

@@ -49,11 +49,11 @@ class ReplayCursor {
     std::function<void(JournalSeq)> on_output_met{};
   };
   explicit ReplayCursor(Options options)
-      : options_(options),
-        last_seq_(options.last_seq),
-        last_at_(options.start),
-        granted_(options.start),
-        position_(options.start) {}
+      : options_(std::move(options)),
+        last_seq_(options_.last_seq),
+        last_at_(options_.start),
+        granted_(options_.start),
+        position_(options_.start) {}
 
   // The journal's side.
 

@@ -4,17 +4,16 @@
 
 #include <poll.h>
 #include <sys/prctl.h>
-#include <time.h>
+#include <ctime>
 
 #include <algorithm>
 #include <utility>
 
 #include "emulator/base/assert.h"
+#include "emulator/base/uint128.h"
 
 namespace ftvm::devices::host {
 namespace {
-
-__extension__ typedef unsigned __int128 Wide;
 
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 constexpr std::uint64_t kPsPerNs = 1000;
@@ -37,8 +36,8 @@ constexpr unsigned long kTimerSlackNs = 1000;
 constexpr std::uint64_t kSteeredPsPerTickMax = 20 * kNominalPsPerTick;
 static_assert(kSteeredPsPerTickMax <= kPsPerTickMax);
 
-std::uint64_t clamp_rate(Wide ps_per_tick) {
-  return static_cast<std::uint64_t>(std::clamp<Wide>(ps_per_tick, 1, kSteeredPsPerTickMax));
+std::uint64_t clamp_rate(Uint128 ps_per_tick) {
+  return static_cast<std::uint64_t>(std::clamp<Uint128>(ps_per_tick, 1, kSteeredPsPerTickMax));
 }
 
 std::int64_t difference(std::uint64_t a, std::uint64_t b) {
@@ -152,7 +151,7 @@ ClockSync ClockDiscipline::slew(HostTime host, GuestTime time, std::int64_t erro
 /// once, however short the look at it was.
 bool ClockDiscipline::sped_up() {
   if (busy_ticks_ == 0) return false;
-  const std::uint64_t ps_per_tick = clamp_rate(Wide{busy_ns_} * kPsPerNs / busy_ticks_);
+  const std::uint64_t ps_per_tick = clamp_rate(Uint128{busy_ns_} * kPsPerNs / busy_ticks_);
   if (ps_per_tick >= measured_ps_per_tick() / kSpeedUp) return false;
   samples_ps_[0] = ps_per_tick;
   sample_count_ = 1;
@@ -175,8 +174,8 @@ void ClockDiscipline::slept(const Sleep& sleep) {
 HostTime ClockDiscipline::host_at(const Idle& idle, Tick tick) const {
   if (tick == Tick::never()) return HostTime::never();
   FTVM_ASSERT(tick >= idle.now);
-  const Wide wait_ns = Wide{tick.value - idle.now.value} * ps_per_tick_ / kPsPerNs;
-  constexpr Wide kFar = std::numeric_limits<std::int64_t>::max() / 2;
+  const Uint128 wait_ns = Uint128{tick.value - idle.now.value} * ps_per_tick_ / kPsPerNs;
+  constexpr Uint128 kFar = std::numeric_limits<std::int64_t>::max() / 2;
   if (wait_ns > kFar) return HostTime::never();
   const std::int64_t target_ns = target_ns_.value_or(0);
   const auto guest_ns =
@@ -189,8 +188,8 @@ Tick ClockDiscipline::tick_at(const Idle& idle, HostTime host, Tick limit) const
   FTVM_ASSERT(limit >= idle.now);
   const std::int64_t error_ns = error_at(host, idle.time);
   if (error_ns <= 0) return idle.now;
-  const Wide ticks = Wide{magnitude(error_ns)} * kPsPerNs / ps_per_tick_;
-  if (ticks >= Wide{limit.value - idle.now.value}) return limit;
+  const Uint128 ticks = Uint128{magnitude(error_ns)} * kPsPerNs / ps_per_tick_;
+  if (ticks >= Uint128{limit.value - idle.now.value}) return limit;
   return {idle.now.value + static_cast<std::uint64_t>(ticks)};
 }
 
@@ -220,8 +219,8 @@ void ClockDiscipline::close_sample() {
   if (busy_ns_ < kSampleNsMin || busy_ticks_ == 0) return;
   // Slower by more than this at once is a stall more likely than a speed; if it is one after all,
   // the next samples will say so.
-  const Wide ceiling = Wide{measured_ps_per_tick()} * kSlowDownMax;
-  const Wide ps_per_tick = std::min(Wide{busy_ns_} * kPsPerNs / busy_ticks_, ceiling);
+  const Uint128 ceiling = Uint128{measured_ps_per_tick()} * kSlowDownMax;
+  const Uint128 ps_per_tick = std::min(Uint128{busy_ns_} * kPsPerNs / busy_ticks_, ceiling);
   samples_ps_[sample_count_ % kSamples] = clamp_rate(ps_per_tick);
   ++sample_count_;
   busy_ns_ = busy_ticks_ = 0;
@@ -241,7 +240,7 @@ std::uint64_t ClockDiscipline::slewing_ps_per_tick(std::int64_t error_ns) const 
   // Guest time runs at (span + error) / span of real time, between a quarter and twice.
   const auto span_ns = static_cast<std::int64_t>(options_.slew_span_ns);
   const std::int64_t bend_ns = std::clamp(error_ns, -(span_ns / 4 * 3), span_ns);
-  return clamp_rate(Wide{measured_ps_per_tick()} * static_cast<std::uint64_t>(span_ns + bend_ns) /
+  return clamp_rate(Uint128{measured_ps_per_tick()} * static_cast<std::uint64_t>(span_ns + bend_ns) /
                     options_.slew_span_ns);
 }
 

@@ -2,7 +2,7 @@
 // write to a closed pipe is an error code instead of the end of the process.
 #pragma once
 
-#include <signal.h>
+#include <csignal>
 
 #include <thread>
 #include <utility>

@@ -1,6 +1,6 @@
 #include "devices/host/stdio_console.h"
 
-#include <limits.h>
+#include <climits>
 #include <poll.h>
 #include <unistd.h>
 

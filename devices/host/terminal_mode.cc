@@ -1,6 +1,6 @@
 #include "devices/host/terminal_mode.h"
 
-#include <signal.h>
+#include <csignal>
 #include <termios.h>
 #include <unistd.h>
 

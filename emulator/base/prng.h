@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "emulator/base/uint128.h"
+
 #include "emulator/base/assert.h"
 
 namespace ftvm {
@@ -43,7 +45,7 @@ class Prng {
     // those draws are thrown away.
     const std::uint64_t surplus = (0 - n) % n;
     for (;;) {
-      const Wide product = static_cast<Wide>(next()) * n;
+      const Uint128 product = static_cast<Uint128>(next()) * n;
       if (static_cast<std::uint64_t>(product) >= surplus) {
         return static_cast<std::uint64_t>(product >> 64);
       }
@@ -63,7 +65,6 @@ class Prng {
   }
 
  private:
-  __extension__ typedef unsigned __int128 Wide;
   static constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15;
 
   /// Finalizer of splitmix64, a bijection.

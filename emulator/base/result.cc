@@ -36,9 +36,9 @@ std::string_view error_code_name(ErrorCode code) {
 
 std::string Error::message() const {
   std::string joined;
-  for (auto it = contexts_.rbegin(); it != contexts_.rend(); ++it) {
+  for (std::size_t i = contexts_.size(); i-- > 0;) {
     if (!joined.empty()) joined += ": ";
-    joined += *it;
+    joined += contexts_[i];
   }
   return joined;
 }

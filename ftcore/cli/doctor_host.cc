@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
-#include <time.h>
+#include <ctime>
 #include <unistd.h>
 
 #include <algorithm>
@@ -60,7 +60,7 @@ struct Limit {
 
 void check_limits(const Options& options, const Report& report) {
   // The engine reserves its translation buffer as address space; a gibibyte is the library's own.
-  const std::uint64_t space = (options.machine.ram_mib + 3 * 1024) * kMiB;
+  const std::uint64_t space = (options.machine.ram_mib + std::uint64_t{3} * 1024) * kMiB;
   const Limit limits[] = {{"open files", RLIMIT_NOFILE, 256, "ulimit -n"},
                           {"address space", RLIMIT_AS, space, "ulimit -v"},
                           {"file size", RLIMIT_FSIZE, 1024 * kMiB, "ulimit -f"},

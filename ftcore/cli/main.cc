@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <exception>
 
 #include "emulator/base/diag.h"
 #include "ftcore/cli/command.h"
@@ -37,9 +38,7 @@ int run(const cli::Command& command, cli::Options& options) {
   return cli::exit_code_of(result.error());
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int parse_and_run(int argc, char** argv) {
   CLI::App app{"ftvm: one x86 PC, recorded, replayed and kept alive on two hosts", "ftvm"};
   app.require_subcommand(1);
   app.fallthrough();
@@ -65,4 +64,17 @@ int main(int argc, char** argv) {
     if (app.got_subcommand(command.name)) return run(command, options);
   }
   return cli::kExitUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const std::exception& error) {  // Of a library: out of memory, for example.
+    std::fputs("ftvm: ", stderr);
+    std::fputs(error.what(), stderr);
+    std::fputs("\n", stderr);
+    return cli::kExitFailed;
+  }
 }
