@@ -37,7 +37,8 @@ json status_of(const Metrics& m) {
   return status;
 }
 
-Result<std::string> handle(ftcore::Node& node, devices::host::LiveWorld& world, std::string_view command) {
+Result<std::string> handle(ftcore::Node& node, devices::host::LiveWorld& world,
+                           std::string_view command) {
   if (command == "status") {
     return node.inspect([](const auto& session) { return status_of(session.metrics()).dump(); });
   }

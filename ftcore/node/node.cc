@@ -58,8 +58,8 @@ void Node::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-/// Going live gives out everything that is held, and that ends where the machine stands. It is noted
-/// when it is decided: a machine that is live prints on before the node thread gets there.
+/// Going live gives out everything that is held, and that ends where the machine stands. It is
+/// noted when it is decided: a machine that is live prints on before the node thread gets there.
 void Node::note_first_release(const Action& action) {
   const auto* release = std::get_if<Release>(&action);
   if (side_ != HeartbeatSide::kBackup || release == nullptr || first_release_) return;
@@ -141,7 +141,8 @@ void Node::receive_heartbeats() {
   const bool paused = inspect([](const auto& session) { return session.paused(); });
   heartbeats_->set_paused(paused || idle_.load());
   while (const auto received = heartbeats_->poll()) {
-    with_session([&](auto& session, HostTime) { session.on_heartbeat(received->heartbeat, received->at); });
+    with_session(
+        [&](auto& session, HostTime) { session.on_heartbeat(received->heartbeat, received->at); });
   }
 }
 
@@ -247,7 +248,9 @@ void Node::pause(bool paused) {
   with_session([&](auto& session, HostTime at) { session.on_pause(paused, at); });
 }
 
-void Node::set_idle(bool idle) { idle_.store(idle); }
+void Node::set_idle(bool idle) {
+  idle_.store(idle);
+}
 
 Orders Node::take_orders() {
   const MutexLock lock(mutex_);

@@ -125,8 +125,8 @@ class Node final : public NodeLink {
   const std::string peer_host_;
   const HeartbeatSide side_;
   const Uuid incarnation_;
-  PeerId peer_;            // Whom the session talks to.
-  PeerId sender_;          // Of the message being handled.
+  PeerId peer_;    // Whom the session talks to.
+  PeerId sender_;  // Of the message being handled.
   std::string sender_host_;
   std::string heartbeat_host_;
   std::optional<Bytes> unsent_hello_;  // Until there is a connection.
@@ -141,7 +141,7 @@ class Node final : public NodeLink {
     JournalSeq seq;
     std::uint64_t end;
   };
-  std::deque<Typed> typed_ FTVM_GUARDED_BY(mutex_);  // Inputs whose acknowledgement is due.
+  std::deque<Typed> typed_ FTVM_GUARDED_BY(mutex_);    // Inputs whose acknowledgement is due.
   std::uint64_t emitted_ FTVM_GUARDED_BY(mutex_) = 0;  // Console bytes the session was given.
   /// Of a backup: where the first bytes it gives out stand in the console stream.
   std::optional<std::uint64_t> first_release_ FTVM_GUARDED_BY(mutex_);
