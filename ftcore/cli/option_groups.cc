@@ -39,7 +39,8 @@ void add_pair_options(CLI::App& app, PairOptions& o) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--channel", o.channel,
-                 "Logging channel: the primary listens there, the backup connects")
+                 "Logging channel: the primary listens there, the backup connects; HOST:PORT, or "
+                 "ipc://PATH on one host")
       ->capture_default_str()
       ->group(group);
   app.add_option("--arbiter", o.arbiter, "file:DIRECTORY on storage that both nodes share")

@@ -14,6 +14,8 @@ namespace ftvm::cli {
 namespace {
 
 constexpr const char* kNumberedPrefix = "numbered:";
+/// Where the heartbeats go of two nodes whose channel is a Unix socket.
+constexpr const char* kLoopback = "127.0.0.1";
 
 }  // namespace
 
@@ -63,9 +65,10 @@ Result<PairParts> make_pair_parts(const Options& options, ftcore::HeartbeatSide 
                                                         : ftcore::ZmqChannel::connect(channel);
   if (!opened) return std::move(opened).error().context("--channel");
   made.parts.channel = std::move(*opened);
-  made.parts.peer_host = address->host;
+  const bool one_host = address->kind == ftcore::ChannelAddress::Kind::kIpc;
+  made.parts.peer_host = one_host ? kLoopback : address->host;
   const std::string bind_host = address->is_ipv6()       ? "::"
-                                : address->is_loopback() ? address->host
+                                : address->is_loopback() ? made.parts.peer_host
                                                          : "0.0.0.0";
   made.parts.heartbeats = FTVM_TRY(ftcore::HeartbeatLink::open({.bind = {bind_host, 0}}));
   made.heartbeat_port = made.parts.heartbeats->port();
