@@ -87,6 +87,7 @@ void Node::poll_once() {
   if (arbiter_) receive_arbiter();
   if (control_) control_->poll();
   with_session([](auto& session, HostTime at) { session.on_tick(at); });
+  confirm_outputs();
   carry_out();
   confirm_inputs();
 }
@@ -183,6 +184,15 @@ void Node::confirm_inputs() {
   if (confirmed != 0) console_.confirm_input(confirmed);
 }
 
+/// Told to the backup, which need not put out again what somebody has who outlives this process.
+void Node::confirm_outputs() {
+  if (side_ != HeartbeatSide::kPrimary) return;
+  const std::uint64_t offset = console_.confirmed_output();
+  const MutexLock lock(mutex_);
+  const JournalSeq mark = receipts_.confirmed(offset);
+  if (auto* primary = std::get_if<PrimarySession>(&session_)) primary->on_confirmed(mark, now());
+}
+
 // --- from the vCPU thread
 
 void Node::on_record(const replay::Record& record) {
@@ -200,6 +210,10 @@ void Node::on_record(const replay::Record& record) {
 
 void Node::on_output(JournalSeq mark, const Output& output) {
   FTVM_KILL_POINT("gate.mark_to_send");
+  if (side_ == HeartbeatSide::kPrimary) {
+    const MutexLock lock(mutex_);
+    receipts_.emitted(mark, output);
+  }
   with_session([&](auto& session, HostTime at) { session.on_output(mark, output, at); },
                output.endpoint == Endpoint::kConsole ? output.bytes.size() : 0);
 }

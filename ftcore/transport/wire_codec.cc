@@ -47,9 +47,9 @@ Status check(const Body&) {
 
 /// Whether a message of this kind exists only within a session.
 template <class Body>
-constexpr bool kOnlyInSession =
-    std::is_same_v<Body, Joined> || std::is_same_v<Body, Records> ||
-    std::is_same_v<Body, Progress> || std::is_same_v<Body, Ack> || std::is_same_v<Body, Keepalive>;
+constexpr bool kOnlyInSession = std::is_same_v<Body, Joined> || std::is_same_v<Body, Records> ||
+                                std::is_same_v<Body, Progress> || std::is_same_v<Body, Ack> ||
+                                std::is_same_v<Body, Keepalive> || std::is_same_v<Body, Confirmed>;
 
 template <class Body>
 Status check_envelope(const Message& message) {
