@@ -122,6 +122,10 @@ void Node::receive_message(const ChannelEvent& event) {
     if (event.peer == peer_) {
       with_session([](auto& session, HostTime at) { session.on_channel_closed(at); });
     }
+    // Who speaks another version is told, in its own; to it our words would be garbage.
+    if (const auto version = foreign_version(event.bytes)) {
+      (void)channel_->send(event.peer, encode_refusal(*version, message.error().message()));
+    }
     channel_->drop(event.peer);
     return;
   }

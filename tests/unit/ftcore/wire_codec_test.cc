@@ -146,6 +146,20 @@ TEST(WireCodec, AnotherWireVersionIsRefusedByName) {
       << back.error().message();
 }
 
+TEST(WireCodec, AnotherVersionIsAnsweredInItsOwn) {
+  const Bytes old = with_body(WireType::kBye, {}, 1);
+  ASSERT_EQ(foreign_version(old), 1u);
+  EXPECT_EQ(foreign_version(encode_message(test_messages().back())), std::nullopt);
+  for (std::size_t size = 0; size < old.size(); ++size) {
+    EXPECT_EQ(foreign_version(ByteView(old).first(size)), std::nullopt);
+  }
+  const Bytes said = encode_refusal(1, "too old");
+  EXPECT_EQ(foreign_version(said), 1u);
+  const Bytes same = encode_refusal(kWireVersion, "too old");
+  EXPECT_EQ(*decode_message(same), (Message{{}, {}, {}, Refuse{"too old"}}));
+  EXPECT_EQ(said.size(), same.size());
+}
+
 TEST(WireCodec, UnknownTypesAndFlagsAreRefused) {
   for (int type = 0; type < 256; ++type) {
     if (type >= 64 && type <= 74) continue;
