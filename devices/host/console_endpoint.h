@@ -33,6 +33,10 @@ class ConsoleEndpoint {
   /// acknowledged it. Endpoints without a repeating client have no use for it.
   virtual void confirm_input(std::uint64_t offset) { (void)offset; }
 
+  /// Output before this is with a receiver that outlives this process. Range: never falls; nothing
+  /// for endpoints whose receivers do not say.
+  [[nodiscard]] virtual std::uint64_t confirmed_output() { return 0; }
+
   /// The machine has ended. Output written before is still delivered as far as the host can.
   virtual void end(EndReason reason) { (void)reason; }
 };

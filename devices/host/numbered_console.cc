@@ -98,9 +98,9 @@ void NumberedConsole::set_input_expected(std::uint64_t offset) {
   inbox_.clear();
 }
 
-std::uint64_t NumberedConsole::shown() const {
+std::uint64_t NumberedConsole::confirmed_output() {
   const MutexLock lock(mutex_);
-  return hub_.shown();
+  return hub_.confirmed();
 }
 
 /// One system call for a burst of news: the thread looks at everything each time it wakes.

@@ -47,6 +47,8 @@ class NumberedConsole final : public ConsoleEndpoint {
   void confirm_input(std::uint64_t offset) override FTVM_EXCLUDES(mutex_);
   /// Told to the clients of a live node, behind the last output.
   void end(EndReason reason) override FTVM_EXCLUDES(mutex_);
+  /// See NumberedHub::confirmed.
+  [[nodiscard]] std::uint64_t confirmed_output() override FTVM_EXCLUDES(mutex_);
 
   // Threading: any thread.
 
@@ -58,8 +60,6 @@ class NumberedConsole final : public ConsoleEndpoint {
   /// The next typed byte that the guest's journal does not have. Forgets what was typed here but
   /// never delivered: the clients repeat it. Not while a LiveWorld has fetched input.
   void set_input_expected(std::uint64_t offset) FTVM_EXCLUDES(mutex_);
-  /// A client has shown all output before this.
-  [[nodiscard]] std::uint64_t shown() const FTVM_EXCLUDES(mutex_);
   /// The address with the port the kernel chose.
   [[nodiscard]] const SocketAddress& address() const { return address_; }
 

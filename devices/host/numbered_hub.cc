@@ -77,6 +77,7 @@ void NumberedHub::handle(Connection id, Client& client, const ConsoleHello& hell
   client.greeted = true;
   client.id = hello.client_id;
   client.next_output = hello.wanted;
+  client.shown = hello.wanted.value_or(0);
   say(client, node());
 }
 
@@ -111,7 +112,7 @@ void NumberedHub::handle(Connection id, Client& client, const ConsoleTyped& type
 void NumberedHub::handle(Connection id, Client& client, const ConsoleShown& shown) {
   (void)id;
   if (!client.greeted) return bye(client, ConsoleBye::Why::kProtocol, "no hello");
-  shown_ = std::max(shown_, shown.next);
+  client.shown = std::max(client.shown, shown.next);
   // While this node is standby the client reads elsewhere; it needs nothing twice.
   if (!live_) client.next_output = std::max(client.next_output.value_or(0), shown.next);
 }
@@ -151,8 +152,14 @@ Bytes NumberedHub::take_typed() {
   return std::exchange(accepted_, {});
 }
 
-std::uint64_t NumberedHub::shown() const {
-  return std::min(shown_, ring_.end());
+std::uint64_t NumberedHub::confirmed() {
+  std::optional<std::uint64_t> least;
+  for (const auto& [id, client] : clients_) {
+    if (!client.greeted || client.closing) continue;
+    least = std::min(least.value_or(client.shown), client.shown);
+  }
+  if (least) confirmed_output_ = std::max(confirmed_output_, std::min(*least, ring_.end()));
+  return confirmed_output_;
 }
 
 void NumberedHub::say(Client& client, const ConsoleMessage& message) {

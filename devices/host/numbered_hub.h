@@ -60,8 +60,10 @@ class NumberedHub {
   Bytes take_typed();
 
   [[nodiscard]] bool live() const { return live_; }
-  /// Some client has shown all output before this. Range: at most what was published.
-  [[nodiscard]] std::uint64_t shown() const;
+  /// Output before this has been shown by every client that is connected: the slowest one decides.
+  /// While nobody is connected nothing more is confirmed. Range: never falls; at most what was
+  /// published.
+  [[nodiscard]] std::uint64_t confirmed();
 
  private:
   struct Client {
@@ -73,6 +75,7 @@ class NumberedHub {
     bool end_told = false;
     std::uint64_t id = 0;                      // Its own, from the hello.
     std::optional<std::uint64_t> next_output;  // Nothing: the oldest there is.
+    std::uint64_t shown = 0;                   // It has shown all output before this.
   };
 
   void handle(Connection id, Client& client, const ConsoleHello& hello);
@@ -96,7 +99,7 @@ class NumberedHub {
   StreamNumbering typed_;
   Bytes accepted_;               // Not taken by the machine yet.
   std::uint64_t confirmed_ = 0;  // Typed bytes before it are safe.
-  std::uint64_t shown_ = 0;
+  std::uint64_t confirmed_output_ = 0;
   std::optional<Connection> keyboard_;
   std::optional<EndReason> ended_;
   Epoch epoch_;

@@ -16,7 +16,8 @@ void add_options(CLI::App& app, Options&) {
 
 Result<int> run(Options& options) {
   if (options.control.empty()) return Error(ErrorCode::kUsage, "no --control SOCKET given");
-  const std::string answer = FTVM_TRY(ftcore::control_call({.path = options.control, .command = command}));
+  const std::string answer =
+      FTVM_TRY(ftcore::control_call({.path = options.control, .command = command}));
   if (answer != "{}") std::printf("%s\n", answer.c_str());
   return kExitOk;
 }

@@ -64,8 +64,9 @@ Result<int> run(Options& options) {
   node.set_wakeup([&live] { live.wake(); });
   ftcore::LiveHalf half(live, node);
   ftcore::RecordTee tee(node, journal.get());
-  replay::RecordingWorld world(half, tee, {.last_seq = guest->start().seq,
-                                           .digest_every_lines = guest->identity().digest_every_lines});
+  replay::RecordingWorld world(
+      half, tee,
+      {.last_seq = guest->start().seq, .digest_every_lines = guest->identity().digest_every_lines});
   half.set_recording(world);
   if (console.numbered != nullptr) {
     half.on_epoch([&console](Epoch epoch) { console.numbered->set_live(epoch); });

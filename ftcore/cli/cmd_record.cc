@@ -17,13 +17,13 @@ Result<int> run(Options& options) {
   if (options.journal.empty()) return Error(ErrorCode::kUsage, "no --journal FILE given");
   const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
-  const auto journal = FTVM_TRY(replay::JournalWriter::create(
-      {.path = options.journal, .overwrite = options.overwrite},
-      {.identity = guest->identity(),
-       .run_id = random_run_id(),
-       .start = guest->start().tick,
-       .start_seq = guest->start().seq,
-       .start_snapshot = guest->start().snapshot}));
+  const auto journal = FTVM_TRY(
+      replay::JournalWriter::create({.path = options.journal, .overwrite = options.overwrite},
+                                    {.identity = guest->identity(),
+                                     .run_id = random_run_id(),
+                                     .start = guest->start().tick,
+                                     .start_seq = guest->start().seq,
+                                     .start_snapshot = guest->start().snapshot}));
   devices::host::LiveWorld* stoppable = nullptr;
   const auto console = FTVM_TRY(make_run_console(options, "stdio", [&] {
     if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
@@ -31,9 +31,9 @@ Result<int> run(Options& options) {
   devices::host::LiveWorld live({.clock = live_clock(clock)}, *console);
   stoppable = &live;
   resume(live, *guest);
-  replay::RecordingWorld world(live, *journal,
-                               {.last_seq = guest->start().seq,
-                                .digest_every_lines = guest->identity().digest_every_lines});
+  replay::RecordingWorld world(
+      live, *journal,
+      {.last_seq = guest->start().seq, .digest_every_lines = guest->identity().digest_every_lines});
   const StopOnSignal signals(live);
   const RunResult result = FTVM_TRY(guest->machine().run(world));
   const Status ended = journal->end();
@@ -55,6 +55,7 @@ const Command kRecordCommand{
     .summary = "Run a machine and record it to a journal",
     .add_options = nullptr,
     .run = run,
-    .footer = "Example: ftvm record --journal boot.ftj --kernel vmlinuz --initramfs initramfs.cpio.gz"};
+    .footer =
+        "Example: ftvm record --journal boot.ftj --kernel vmlinuz --initramfs initramfs.cpio.gz"};
 
 }  // namespace ftvm::cli

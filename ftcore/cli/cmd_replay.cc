@@ -31,7 +31,9 @@ class SlicedWorld final : public World {
   }
   void emit(Output output) override { inner_.emit(std::move(output)); }
   bool should_end(Tick now, EndReason* reason) override { return inner_.should_end(now, reason); }
-  void end(Tick now, EndReason reason, const Digest& state) override { inner_.end(now, reason, state); }
+  void end(Tick now, EndReason reason, const Digest& state) override {
+    inner_.end(now, reason, state);
+  }
 
  private:
   World& inner_;
@@ -57,8 +59,8 @@ int report(const RunResult& result, const Machine& machine, const replay::Replay
 }
 
 Result<int> run(Options& options) {
-  const auto replay = FTVM_TRY(JournalReplay::open(
-      journal_path, options.machine, [](const Output& output) {
+  const auto replay =
+      FTVM_TRY(JournalReplay::open(journal_path, options.machine, [](const Output& output) {
         if (!show_console || output.endpoint != Endpoint::kConsole) return;
         std::fwrite(output.bytes.data(), 1, output.bytes.size(), stdout);
       }));
@@ -77,9 +79,10 @@ const Command kReplayCommand{
     .summary = "Replay a journal bit for bit and compare all it says",
     .add_options = add_options,
     .run = run,
-    .footer = "Example: ftvm replay boot.ftj --kernel vmlinuz --initramfs initramfs.cpio.gz\n"
-              "The images must be those of the recording; everything else comes from the journal.\n"
-              "With --snapshot FILE it starts there: the snapshot the journal began at, or a later\n"
-              "one of the same run."};
+    .footer =
+        "Example: ftvm replay boot.ftj --kernel vmlinuz --initramfs initramfs.cpio.gz\n"
+        "The images must be those of the recording; everything else comes from the journal.\n"
+        "With --snapshot FILE it starts there: the snapshot the journal began at, or a later\n"
+        "one of the same run."};
 
 }  // namespace ftvm::cli

@@ -31,8 +31,9 @@ const Command kRunCommand{
     .summary = "Run a machine; nothing is recorded",
     .add_options = nullptr,
     .run = run,
-    .footer = "Example: ftvm run --kernel vmlinuz --initramfs initramfs.cpio.gz\n"
-              "With --snapshot FILE it goes on from there instead of booting.\n"
-              "On a terminal Ctrl-A x quits; SIGINT and SIGTERM end the run cleanly."};
+    .footer =
+        "Example: ftvm run --kernel vmlinuz --initramfs initramfs.cpio.gz\n"
+        "With --snapshot FILE it goes on from there instead of booting.\n"
+        "On a terminal Ctrl-A x quits; SIGINT and SIGTERM end the run cleanly."};
 
 }  // namespace ftvm::cli

@@ -17,12 +17,12 @@ namespace ftvm::cli {
 /// Exit codes of the process, the same for every command.
 enum ExitCode : int {
   kExitOk = 0,
-  kExitFailed = 1,      // The thing asked for did not work; the message says what and where.
-  kExitUsage = 2,       // Options are off.
-  kExitBadData = 3,     // A journal, snapshot, image or peer is damaged or of another machine.
-  kExitDiverged = 4,    // A replay computed something else than its journal says.
-  kExitHalted = 5,      // This node lost its arbitration or saw a higher epoch.
-  kExitNoSpace = 6,     // The journal's disk is full.
+  kExitFailed = 1,    // The thing asked for did not work; the message says what and where.
+  kExitUsage = 2,     // Options are off.
+  kExitBadData = 3,   // A journal, snapshot, image or peer is damaged or of another machine.
+  kExitDiverged = 4,  // A replay computed something else than its journal says.
+  kExitHalted = 5,    // This node lost its arbitration or saw a higher epoch.
+  kExitNoSpace = 6,   // The journal's disk is full.
 };
 
 struct Command {

@@ -4,10 +4,10 @@
 namespace ftvm::cli {
 
 std::span<const Command> commands() {
-  static const Command table[] = {kRunCommand,     kRecordCommand,  kReplayCommand, kSnapshotCommand,
-                                  kInspectCommand, kDigestCommand,  kDiffCommand,   kPrimaryCommand,
-                                  kBackupCommand,  kConsoleCommand, kCtlCommand,    kKeygenCommand,
-                                  kDoctorCommand};
+  static const Command table[] = {
+      kRunCommand,    kRecordCommand, kReplayCommand,  kSnapshotCommand, kInspectCommand,
+      kDigestCommand, kDiffCommand,   kPrimaryCommand, kBackupCommand,   kConsoleCommand,
+      kCtlCommand,    kKeygenCommand, kDoctorCommand};
   return table;
 }
 

@@ -16,6 +16,8 @@ json status_of(const Metrics& m) {
               {"outputs_held", m.gate.held},
               {"outputs_held_bytes", m.gate.held_bytes},
               {"outputs_released", m.gate.released},
+              {"outputs_forgotten", m.gate.forgotten},
+              {"confirmed", m.confirmed.value},
               {"messages_ignored", m.core.ignored}};
   if constexpr (requires { m.lag; }) {
     status["paused"] = m.paused;
@@ -37,7 +39,8 @@ json status_of(const Metrics& m) {
   return status;
 }
 
-Result<std::string> handle(ftcore::Node& node, devices::host::LiveWorld& world, std::string_view command) {
+Result<std::string> handle(ftcore::Node& node, devices::host::LiveWorld& world,
+                           std::string_view command) {
   if (command == "status") {
     return node.inspect([](const auto& session) { return status_of(session.metrics()).dump(); });
   }

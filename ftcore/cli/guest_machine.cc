@@ -54,7 +54,8 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::power_on(const MachineOption
   std::unique_ptr<GuestMachine> guest(new GuestMachine);
   boot::LinuxImage& image = guest->image_;
   image.kernel = FTVM_TRY(read_image(options.kernel, "kernel"));
-  if (!options.initramfs.empty()) image.initramfs = FTVM_TRY(read_image(options.initramfs, "initramfs"));
+  if (!options.initramfs.empty())
+    image.initramfs = FTVM_TRY(read_image(options.initramfs, "initramfs"));
   image.command_line = options.command_line.empty() ? kDebianCommandLine : options.command_line;
   if (!options.append.empty()) image.command_line += " " + options.append;
   const std::uint64_t ram_bytes = options.ram_mib << 20;
@@ -68,7 +69,8 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::power_on(const MachineOption
        .reboot_on_reset = !options.no_reboot}));
   Machine& machine = *guest->machine_;
   guest->board_ = std::make_unique<devices::Board>(
-      devices::BoardOptions{.boot_unix_s = options.rtc.value_or(now), .ram_bytes = ram_bytes}, machine);
+      devices::BoardOptions{.boot_unix_s = options.rtc.value_or(now), .ram_bytes = ram_bytes},
+      machine);
   FTVM_TRY(guest->board_->claim_ports(machine.bus()));
   machine.attach(guest->board_->devices());
 
@@ -90,8 +92,8 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::power_on(const MachineOption
   return guest;
 }
 
-Result<std::unique_ptr<GuestMachine>> GuestMachine::create_for(const replay::MachineIdentity& identity,
-                                                               MachineOptions options) {
+Result<std::unique_ptr<GuestMachine>> GuestMachine::create_for(
+    const replay::MachineIdentity& identity, MachineOptions options) {
   options.ram_mib = identity.ram_bytes >> 20;
   options.command_line = identity.command_line;
   options.append.clear();

@@ -21,7 +21,7 @@ struct StartPoint {
   Tick tick;
   JournalSeq seq;   // Of the last record before it.
   Digest snapshot;  // digest_all() of the snapshot, which is how a journal names it.
-  std::array<std::uint8_t, 16> run_id{};  // Of the run the snapshot was taken of.
+  std::array<std::uint8_t, 16> run_id{};                  // Of the run the snapshot was taken of.
   replay::ClockMode clock = replay::ClockMode::kVirtual;  // Of that run.
   [[nodiscard]] bool at_power_on() const { return snapshot == Digest{}; }
 };

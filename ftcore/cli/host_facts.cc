@@ -9,7 +9,9 @@
 
 namespace ftvm::cli {
 
-std::string engine_version() { return library_version(); }
+std::string engine_version() {
+  return library_version();
+}
 
 std::uint64_t libm_probe() {
   Bytes bytes;

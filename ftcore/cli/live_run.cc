@@ -37,7 +37,8 @@ Result<std::unique_ptr<ConsoleEndpoint>> make_console(const std::string& text,
                                                       std::function<void()> quit) {
   if (text == "none") return std::unique_ptr<ConsoleEndpoint>(new devices::host::NullConsole);
   if (text == "stdio") {
-    return std::unique_ptr<ConsoleEndpoint>(new devices::host::StdioConsole({.on_quit = std::move(quit)}));
+    return std::unique_ptr<ConsoleEndpoint>(
+        new devices::host::StdioConsole({.on_quit = std::move(quit)}));
   }
   auto address = devices::host::parse_socket_address(text);
   if (!address) return std::move(address).error().context("--console");
@@ -65,7 +66,8 @@ void print_end(const RunResult& result, const Machine& machine, bool always) {
   std::fprintf(stderr, "ended: %s at tick %llu (%llu instructions), state %s\n",
                std::string(end_reason_name(result.reason)).c_str(),
                static_cast<unsigned long long>(result.at.value),
-               static_cast<unsigned long long>(machine.cpu().retired()), result.state.hex().c_str());
+               static_cast<unsigned long long>(machine.cpu().retired()),
+               result.state.hex().c_str());
 }
 
 int exit_code_of(const RunResult& result) {

@@ -34,8 +34,8 @@ class StopOnSignal {
   StopOnSignal& operator=(const StopOnSignal&) = delete;
 };
 
-/// "ended: power_off at tick 123 (120 instructions), state 0123..." on standard error when that is a
-/// terminal or `always`.
+/// "ended: power_off at tick 123 (120 instructions), state 0123..." on standard error when that is
+/// a terminal or `always`.
 void print_end(const RunResult& result, const Machine& machine, bool always);
 
 /// Exit code of a run: a debug exit passes the guest's code on.

@@ -16,7 +16,9 @@ using namespace ftvm;
 
 int open_diag(const cli::Options& options, const char* command) {
   if (options.diag.empty()) return -1;
-  const int fd = options.diag == "-" ? 2 : ::open(options.diag.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int fd = options.diag == "-" ? 2
+                                     : ::open(options.diag.c_str(),
+                                              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   DiagLevel level = DiagLevel::kInfo;
   if (options.diag_level == "debug") level = DiagLevel::kDebug;
   if (options.diag_level == "warn") level = DiagLevel::kWarn;
@@ -29,7 +31,8 @@ int run(const cli::Command& command, cli::Options& options) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // A journal at its size limit is a full disk, not a death.
   if (open_diag(options, command.name) < 0 && !options.diag.empty()) {
-    std::fprintf(stderr, "ftvm %s: --diag %s: cannot be opened\n", command.name, options.diag.c_str());
+    std::fprintf(stderr, "ftvm %s: --diag %s: cannot be opened\n", command.name,
+                 options.diag.c_str());
     return cli::kExitUsage;
   }
   auto result = command.run(options);
@@ -43,9 +46,11 @@ int parse_and_run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", FTVM_VERSION);
-  app.set_config("--config", "", "TOML file with any of these options; both sides of a pair share one");
-  app.footer("Exit codes: 0 ok, 1 failed, 2 usage, 3 bad data or another machine's, 4 diverged,\n"
-             "5 halted by the other node, 6 journal disk full. Try: ftvm COMMAND --help");
+  app.set_config("--config", "",
+                 "TOML file with any of these options; both sides of a pair share one");
+  app.footer(
+      "Exit codes: 0 ok, 1 failed, 2 usage, 3 bad data or another machine's, 4 diverged,\n"
+      "5 halted by the other node, 6 journal disk full. Try: ftvm COMMAND --help");
   cli::Options options;
   cli::add_shared_options(app, options);
   for (const cli::Command& command : cli::commands()) {

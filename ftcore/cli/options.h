@@ -15,19 +15,19 @@ struct MachineOptions {
   std::string command_line;
   std::string append;
   std::uint64_t ram_mib = 256;
-  std::string clock;             // "virtual" or "host"; empty is the command's default.
-  std::string engine = "auto";   // "auto", "accelerated" or "portable".
+  std::string clock;            // "virtual" or "host"; empty is the command's default.
+  std::string engine = "auto";  // "auto", "accelerated" or "portable".
   std::uint32_t translation_buffer_mib = 0;
-  std::optional<std::int64_t> rtc;   // Seconds since 1970; default: now (host clock) or 2000-01-01.
+  std::optional<std::int64_t> rtc;  // Seconds since 1970; default: now (host clock) or 2000-01-01.
   bool no_reboot = false;
-  std::uint32_t digest_every = 16;   // Grid lines between digests; 0 is never.
-  std::string snapshot;              // Start from it instead of power-on.
+  std::uint32_t digest_every = 16;  // Grid lines between digests; 0 is never.
+  std::string snapshot;             // Start from it instead of power-on.
 };
 
 struct PairOptions {
-  std::string name = "ftvm";     // Of the pair, for the console's clients.
+  std::string name = "ftvm";  // Of the pair, for the console's clients.
   std::string channel = "127.0.0.1:7400";
-  std::string arbiter;           // "file:DIRECTORY"
+  std::string arbiter;  // "file:DIRECTORY"
   std::string key;
   bool insecure = false;
   bool alone = false;
@@ -40,14 +40,14 @@ struct PairOptions {
 struct Options {
   MachineOptions machine;
   PairOptions pair;
-  std::string console;           // Empty is the command's default.
-  std::string script;            // File of what is typed there instead of by a user.
+  std::string console;  // Empty is the command's default.
+  std::string script;   // File of what is typed there instead of by a user.
   std::string journal;
   bool overwrite = false;
-  std::string control;           // Unix socket for `ftvm ctl`.
-  std::string diag;              // File for diagnostics; "-" is standard error.
+  std::string control;  // Unix socket for `ftvm ctl`.
+  std::string diag;     // File for diagnostics; "-" is standard error.
   std::string diag_level = "info";
-  std::string name;              // Of this node in diagnostics; empty is the command's name.
+  std::string name;  // Of this node in diagnostics; empty is the command's name.
 };
 
 inline constexpr const char* kDebianCommandLine =

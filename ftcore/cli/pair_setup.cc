@@ -14,6 +14,8 @@ namespace ftvm::cli {
 namespace {
 
 constexpr const char* kNumberedPrefix = "numbered:";
+/// Where the heartbeats go of two nodes whose channel is a Unix socket.
+constexpr const char* kLoopback = "127.0.0.1";
 
 }  // namespace
 
@@ -24,12 +26,15 @@ Result<PairConsole> make_pair_console(const Options& options, std::function<void
     console.endpoint = FTVM_TRY(make_console(text, std::move(quit)));
     return console;
   }
-  auto address = devices::host::parse_socket_address(text.substr(std::string(kNumberedPrefix).size()));
+  auto address =
+      devices::host::parse_socket_address(text.substr(std::string(kNumberedPrefix).size()));
   if (!address) return std::move(address).error().context("--console");
-  auto numbered = devices::host::NumberedConsole::create({.address = *address, .hub = {.pair = options.pair.name}});
+  auto numbered = devices::host::NumberedConsole::create(
+      {.address = *address, .hub = {.pair = options.pair.name}});
   if (!numbered) return std::move(numbered).error().context("--console");
   console.numbered = numbered->get();
-  std::fprintf(stderr, "console: numbered:%s\n", devices::host::to_string(console.numbered->address()).c_str());
+  std::fprintf(stderr, "console: numbered:%s\n",
+               devices::host::to_string(console.numbered->address()).c_str());
   console.endpoint = std::move(*numbered);
   return console;
 }
@@ -47,8 +52,9 @@ Result<PairParts> make_pair_parts(const Options& options, ftcore::HeartbeatSide 
                                         std::to_string(options.pair.heartbeat_ms) + " ms");
   }
   if (options.pair.arbiter.empty()) {
-    return Error(ErrorCode::kUsage, "no --arbiter given: both nodes need storage they share, "
-                                    "for example --arbiter file:/shared/arbiter");
+    return Error(ErrorCode::kUsage,
+                 "no --arbiter given: both nodes need storage they share, "
+                 "for example --arbiter file:/shared/arbiter");
   }
   auto address = ftcore::parse_channel_address(options.pair.channel);
   if (!address) return std::move(address).error().context("--channel");
@@ -59,8 +65,11 @@ Result<PairParts> make_pair_parts(const Options& options, ftcore::HeartbeatSide 
                                                         : ftcore::ZmqChannel::connect(channel);
   if (!opened) return std::move(opened).error().context("--channel");
   made.parts.channel = std::move(*opened);
-  made.parts.peer_host = address->host;
-  const std::string bind_host = address->is_ipv6() ? "::" : address->is_loopback() ? address->host : "0.0.0.0";
+  const bool one_host = address->kind == ftcore::ChannelAddress::Kind::kIpc;
+  made.parts.peer_host = one_host ? kLoopback : address->host;
+  const std::string bind_host = address->is_ipv6()       ? "::"
+                                : address->is_loopback() ? made.parts.peer_host
+                                                         : "0.0.0.0";
   made.parts.heartbeats = FTVM_TRY(ftcore::HeartbeatLink::open({.bind = {bind_host, 0}}));
   made.heartbeat_port = made.parts.heartbeats->port();
   auto arbiter = ftcore::make_arbiter(options.pair.arbiter);

@@ -178,7 +178,9 @@ void BackupWorld::go_live(Tick now, Epoch epoch) {
       replay::RecordingWorld::Options{.last_seq = cursor_.last_seq(),
                                       .digest_every_lines = options_.digest_every_lines});
   half_.set_recording(*recording_);
-  FTVM_DIAG(kInfo, "backup.live").kv("epoch", epoch.value).kv("tick", now.value)
+  FTVM_DIAG(kInfo, "backup.live")
+      .kv("epoch", epoch.value)
+      .kv("tick", now.value)
       .kv("seq", cursor_.last_seq().value);
   // What the machine did at its last granted tick, beyond what arrived, is now part of its own
   // journal; the outside has not seen it.

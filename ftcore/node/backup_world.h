@@ -35,7 +35,8 @@ class BackupWorld final : public World {
   };
 
   /// Lifetime: all are borrowed; `file` may be null.
-  BackupWorld(Options options, devices::host::LiveWorld& live, NodeLink& node, replay::RecordSink* file);
+  BackupWorld(Options options, devices::host::LiveWorld& live, NodeLink& node,
+              replay::RecordSink* file);
 
   Tick horizon(Tick now) override;
   std::vector<Input> take_inputs(Tick now, GuestTime time, InputRoom room) override;
@@ -68,9 +69,9 @@ class BackupWorld final : public World {
   replay::ReplayCursor cursor_;
   std::deque<replay::Record> waiting_;  // Received, beyond what the cursor takes at once.
   Tick waiting_grant_;
-  Orders orders_;  // Levels as last heard, and what is to be journalled once live.
-  bool closed_ = false;   // The cursor was told that nothing more comes.
-  bool drained_ = false;  // The node was told.
+  Orders orders_;             // Levels as last heard, and what is to be journalled once live.
+  bool closed_ = false;       // The cursor was told that nothing more comes.
+  bool drained_ = false;      // The node was told.
   std::deque<Output> unmet_;  // Own outputs whose marks have not arrived.
   LiveHalf half_;
   RecordTee tee_;

@@ -57,8 +57,8 @@ void Node::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-/// Going live gives out everything that is held, and that ends where the machine stands. It is noted
-/// when it is decided: a machine that is live prints on before the node thread gets there.
+/// Going live gives out everything that is held, and that ends where the machine stands. It is
+/// noted when it is decided: a machine that is live prints on before the node thread gets there.
 void Node::note_first_release(const Action& action) {
   const auto* release = std::get_if<Release>(&action);
   if (side_ != HeartbeatSide::kBackup || release == nullptr || first_release_) return;
@@ -88,6 +88,7 @@ void Node::poll_once() {
   if (fds[3].revents != 0) receive_arbiter();
   if (fds[4].revents != 0) control_->poll();
   with_session([](auto& session, HostTime at) { session.on_tick(at); });
+  confirm_outputs();
   carry_out();
   confirm_inputs();
 }
@@ -140,6 +141,10 @@ void Node::receive_message(const ChannelEvent& event) {
     if (event.peer == peer_) {
       with_session([](auto& session, HostTime at) { session.on_channel_closed(at); });
     }
+    // Who speaks another version is told, in its own; to it our words would be garbage.
+    if (const auto version = foreign_version(event.bytes)) {
+      (void)channel_->send(event.peer, encode_refusal(*version, message.error().message()));
+    }
     channel_->drop(event.peer);
     return;
   }
@@ -158,7 +163,8 @@ void Node::receive_message(const ChannelEvent& event) {
 
 void Node::receive_heartbeats() {
   while (const auto received = heartbeats_->poll()) {
-    with_session([&](auto& session, HostTime) { session.on_heartbeat(received->heartbeat, received->at); });
+    with_session(
+        [&](auto& session, HostTime) { session.on_heartbeat(received->heartbeat, received->at); });
   }
 }
 
@@ -199,6 +205,15 @@ void Node::confirm_inputs() {
   if (confirmed != 0) console_.confirm_input(confirmed);
 }
 
+/// Told to the backup, which need not put out again what somebody has who outlives this process.
+void Node::confirm_outputs() {
+  if (side_ != HeartbeatSide::kPrimary) return;
+  const std::uint64_t offset = console_.confirmed_output();
+  const MutexLock lock(mutex_);
+  const JournalSeq mark = receipts_.confirmed(offset);
+  if (auto* primary = std::get_if<PrimarySession>(&session_)) primary->on_confirmed(mark, now());
+}
+
 // --- from the vCPU thread
 
 void Node::on_record(const replay::Record& record) {
@@ -216,6 +231,10 @@ void Node::on_record(const replay::Record& record) {
 
 void Node::on_output(JournalSeq mark, const Output& output) {
   FTVM_KILL_POINT("gate.mark_to_send");
+  if (side_ == HeartbeatSide::kPrimary) {
+    const MutexLock lock(mutex_);
+    receipts_.emitted(mark, output);
+  }
   with_session([&](auto& session, HostTime at) { session.on_output(mark, output, at); },
                output.endpoint == Endpoint::kConsole ? output.bytes.size() : 0);
 }
@@ -264,7 +283,9 @@ void Node::pause(bool paused) {
   with_session([&](auto& session, HostTime at) { session.on_pause(paused, at); });
 }
 
-void Node::set_idle(bool idle) { idle_.store(idle); }
+void Node::set_idle(bool idle) {
+  idle_.store(idle);
+}
 
 Orders Node::take_orders() {
   const MutexLock lock(mutex_);

@@ -21,6 +21,7 @@
 #include "emulator/base/thread_annotations.h"
 #include "ftcore/arbiter/arbiter_thread.h"
 #include "ftcore/node/node_link.h"
+#include "ftcore/node/output_receipts.h"
 #include "ftcore/protocol/backup_session.h"
 #include "ftcore/protocol/primary_session.h"
 #include "ftcore/transport/channel.h"
@@ -71,6 +72,7 @@ class Node final : public NodeLink {
   void set_console_offset(std::uint64_t offset) FTVM_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     released_ = emitted_ = offset;
+    receipts_.start(offset);
   }
   /// From the operator. Threading: any thread.
   void pause(bool paused) FTVM_EXCLUDES(mutex_);
@@ -98,6 +100,7 @@ class Node final : public NodeLink {
   void receive_arbiter();
   void carry_out();
   void confirm_inputs();
+  void confirm_outputs();
   void notify_vcpu();
 
   void act(const Send& send);
@@ -128,8 +131,8 @@ class Node final : public NodeLink {
   const std::string peer_host_;
   const HeartbeatSide side_;
   const Uuid incarnation_;
-  PeerId peer_;            // Whom the session talks to.
-  PeerId sender_;          // Of the message being handled.
+  PeerId peer_;    // Whom the session talks to.
+  PeerId sender_;  // Of the message being handled.
   std::string sender_host_;
   std::string heartbeat_host_;
   std::optional<Bytes> unsent_hello_;  // Until there is a connection.
@@ -146,8 +149,9 @@ class Node final : public NodeLink {
     JournalSeq seq;
     std::uint64_t end;
   };
-  std::deque<Typed> typed_ FTVM_GUARDED_BY(mutex_);  // Inputs whose acknowledgement is due.
+  std::deque<Typed> typed_ FTVM_GUARDED_BY(mutex_);    // Inputs whose acknowledgement is due.
   std::uint64_t emitted_ FTVM_GUARDED_BY(mutex_) = 0;  // Console bytes the session was given.
+  OutputReceipts receipts_ FTVM_GUARDED_BY(mutex_);    // Of a primary.
   /// Of a backup: where the first bytes it gives out stand in the console stream.
   std::optional<std::uint64_t> first_release_ FTVM_GUARDED_BY(mutex_);
 

@@ -79,6 +79,8 @@ void BackupSession::dispatch(const Message& message) {
     on_records(*records);
   } else if (const auto* progress = std::get_if<Progress>(&message.body)) {
     on_grant(*progress);
+  } else if (const auto* confirmed = std::get_if<Confirmed>(&message.body)) {
+    on_confirmed(*confirmed);
   } else if (const auto* bye = std::get_if<Bye>(&message.body)) {
     // A planned end has its End record before it, and then this node would be draining.
     primary_lost("it left: " + bye->reason);
@@ -157,6 +159,18 @@ void BackupSession::on_grant(const Progress& progress) {
   lag_.on_limit(inbox_.limit(), core_.now());
   core_.detector().on_progress(progress.tick, core_.now());
   core_.act(Grant{progress.tick});
+}
+
+void BackupSession::on_confirmed(const Confirmed& confirmed) {
+  // An output leaves only behind an acknowledgement, so nobody can have seen more than that.
+  if (confirmed.mark < confirmed_ || confirmed.mark > inbox_.accepted()) {
+    return break_off("outputs confirmed up to record " + std::to_string(confirmed.mark.value) +
+                     ", received was " + std::to_string(inbox_.accepted().value));
+  }
+  FTVM_MARK("backup.confirmed");
+  FTVM_ASSERT(core_.gate().mode() == GateMode::kShut);
+  confirmed_ = confirmed.mark;
+  core_.gate().forget(confirmed_);
 }
 
 /// The stream can not be continued: as if the channel had closed.

@@ -133,14 +133,10 @@ void BackupSession::on_output(JournalSeq mark, Output output, HostTime now) {
   core_.advance(now);
   core_.gate().hold(mark, std::move(output));
   if (core_.gate().mode() == GateMode::kShut) {
+    core_.gate().forget(confirmed_);  // It may have left the primary, and been seen, long ago.
     core_.gate().forget_beyond(options_.held_bytes_max);
   }
   core_.release();
-}
-
-void BackupSession::on_confirmed(JournalSeq mark, HostTime now) {
-  core_.advance(now);
-  if (core_.gate().mode() == GateMode::kShut) core_.gate().forget(mark);
 }
 
 void BackupSession::on_diverged(const std::string& text, HostTime now) {
@@ -221,6 +217,7 @@ BackupSession::Metrics BackupSession::metrics() const {
           .room_bytes = inbox_.room_bytes(),
           .accepted = inbox_.accepted(),
           .consumed = inbox_.consumed(),
+          .confirmed = confirmed_,
           .limit = inbox_.limit(),
           .executed = executed_,
           .execution_lag_ms = lag_.age_ms(core_.now())};

@@ -48,6 +48,7 @@ class BackupSession {
     SessionCore::Counters core;
     std::uint64_t room_bytes;
     JournalSeq accepted, consumed;
+    JournalSeq confirmed;  // Own outputs up to here are not kept.
     Tick limit, executed;
     double execution_lag_ms;
   };
@@ -76,8 +77,6 @@ class BackupSession {
   void on_drained(HostTime now);
   /// The machine computed something else than its journal says, and where.
   void on_diverged(const std::string& text, HostTime now);
-  /// Somebody who outlives the primary has every output up to this mark.
-  void on_confirmed(JournalSeq mark, HostTime now);
   /// Once live: the run is over.
   void on_end(EndReason reason, HostTime now);
 
@@ -106,6 +105,7 @@ class BackupSession {
   [[nodiscard]] Status check_marks(std::span<const replay::Record> records) const;
   void on_control_record(const replay::Record& record);
   void on_grant(const Progress& progress);
+  void on_confirmed(const Confirmed& confirmed);
   void break_off(const std::string& why);
   void primary_lost(std::string_view why);
   void drain();
@@ -131,6 +131,7 @@ class BackupSession {
   Tick executed_;
   Ack acked_;  // As last sent.
   HostTime acked_at_;
+  JournalSeq confirmed_;
 };
 
 }  // namespace ftvm::ftcore

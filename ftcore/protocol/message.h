@@ -19,7 +19,7 @@
 
 namespace ftvm::ftcore {
 
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 
 /// 16 random bytes: of a pair (made by its first primary), of one start of one process
 /// (incarnation), of one handshake (session).
@@ -110,11 +110,19 @@ struct HigherEpoch {
   bool operator==(const HigherEpoch&) const = default;
 };
 
+/// Primary to backup: every output up to this record is with a receiver that outlives the primary,
+/// so a takeover need not put it out again.
+struct Confirmed {
+  JournalSeq mark;
+  bool operator==(const Confirmed&) const = default;
+};
+
 struct Message {
   Uuid pair;     // Zero in a Hello.
   Uuid session;  // Zero in a Hello and in a Refuse before a session.
   Epoch epoch;
-  std::variant<Hello, Welcome, Joined, Refuse, Records, Progress, Ack, Keepalive, Bye, HigherEpoch>
+  std::variant<Hello, Welcome, Joined, Refuse, Records, Progress, Ack, Keepalive, Bye, HigherEpoch,
+               Confirmed>
       body;
   bool operator==(const Message&) const = default;
 };

@@ -121,6 +121,7 @@ void PrimarySession::on_tick(HostTime now) {
   ask_slot();
   core_.arbitrate_again();
   judge_peer();
+  tell_confirmed();
   if (connected() && core_.quiet_for(detection_ns() / 4)) core_.send(Keepalive{paused_});
   settle();
 }
@@ -224,6 +225,24 @@ void PrimarySession::finish_lone() {
     note = "the hand-over failed, the machine is stopped: the backup was lost, " + lost_why_;
   }
   if (core_.step(RoleEvent::kEnd)) core_.finish(end_reason_, std::move(note));
+}
+
+void PrimarySession::on_confirmed(JournalSeq mark, HostTime now) {
+  core_.advance(now);
+  FTVM_ASSERT(mark >= confirmed_);
+  FTVM_ASSERT(mark <= recorded_);
+  confirmed_ = mark;
+}
+
+/// Late is harmless here: a backup that does not know it yet repeats what was confirmed.
+void PrimarySession::tell_confirmed() {
+  if (core_.role() != Role::kPrimary || !connected()) return;
+  // What a gate let out, the backup has; but only that is a confirmation it can check.
+  const JournalSeq mark = std::min(confirmed_, buffer_.accepted());
+  if (mark <= confirmed_told_ || core_.now().ns - confirmed_at_.ns < kConfirmedNs) return;
+  confirmed_told_ = mark;
+  confirmed_at_ = core_.now();
+  core_.send(Confirmed{mark});
 }
 
 void PrimarySession::on_pause(bool paused, HostTime now) {
@@ -331,6 +350,7 @@ PrimarySession::Metrics PrimarySession::metrics() const {
           .recorded = recorded_,
           .sent = buffer_.sent(),
           .accepted = buffer_.accepted(),
+          .confirmed = confirmed_told_,
           .progress = progress_,
           .granted = granted_,
           .executed = executed_};

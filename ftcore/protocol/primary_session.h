@@ -58,11 +58,14 @@ class PrimarySession {
     bool paused;
     std::uint64_t unacknowledged_bytes;
     JournalSeq recorded, sent, accepted;
+    JournalSeq confirmed;  // As told to the backup.
     Tick progress, granted, executed;
   };
   /// Least time between two grants that nothing but progress asks for. What it adds to the execution
   /// lag is a small part of the target; what a message costs on both nodes is not small.
   static constexpr std::int64_t kGrantNs = 5 * kNsPerMs;
+  /// Least time between two messages that outputs are confirmed.
+  static constexpr std::int64_t kConfirmedNs = 50 * kNsPerMs;
 
   PrimarySession(Options options, HostTime now);
 
@@ -85,6 +88,10 @@ class PrimarySession {
   void on_progress(Tick tick, HostTime now);
   /// The run is over, after on_record of its End. A failed node (no End) may say so too.
   void on_end(EndReason reason, HostTime now);
+
+  /// Somebody who outlives this process has every output up to this mark. Range: never falls; only
+  /// outputs that were released.
+  void on_confirmed(JournalSeq mark, HostTime now);
 
   // Answers to actions. One that was not asked for is ignored.
   void on_slot(Epoch epoch, SlotAnswer answer, HostTime now);
@@ -122,6 +129,7 @@ class PrimarySession {
   void judge_peer();
   void flush();
   void grant();
+  void tell_confirmed();
   void settle();
   void update_pause();
   [[nodiscard]] bool out_of_credit() const;
@@ -156,6 +164,9 @@ class PrimarySession {
   Tick granted_;  // The backup may run to here.
   HostTime granted_at_;
   Tick executed_;  // The backup's.
+  JournalSeq confirmed_;
+  JournalSeq confirmed_told_;
+  HostTime confirmed_at_;
 };
 
 }  // namespace ftvm::ftcore

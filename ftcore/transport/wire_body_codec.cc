@@ -99,6 +99,11 @@ Bytes body_bytes(const HigherEpoch& body) {
   out.set_epoch(body.epoch.value);
   return replay::serialize_message(out);
 }
+Bytes body_bytes(const Confirmed& body) {
+  wire::Confirmed out;
+  out.set_mark(body.mark.value);
+  return replay::serialize_message(out);
+}
 
 // ------------------------------------------------------------- bodies to structs, one function
 // each
@@ -190,6 +195,10 @@ Result<HigherEpoch> to_higher_epoch(ByteView bytes) {
   const wire::HigherEpoch in = FTVM_TRY(parse_body<wire::HigherEpoch>(bytes));
   return HigherEpoch{{in.epoch()}};
 }
+Result<Confirmed> to_confirmed(ByteView bytes) {
+  const wire::Confirmed in = FTVM_TRY(parse_body<wire::Confirmed>(bytes));
+  return Confirmed{{in.mark()}};
+}
 
 // ------------------------------------------------------------------------------------- the table
 
@@ -206,7 +215,7 @@ Status decode_into(ByteView bytes, MessageBody& into) {
   return {};
 }
 
-constexpr std::array<BodyKind, 10> kBodyKinds{{
+constexpr std::array<BodyKind, 11> kBodyKinds{{
     {WireType::kHello, "hello", decode_into<to_hello>},
     {WireType::kWelcome, "welcome", decode_into<to_welcome>},
     {WireType::kJoined, "joined", decode_into<to_joined>},
@@ -217,6 +226,7 @@ constexpr std::array<BodyKind, 10> kBodyKinds{{
     {WireType::kKeepalive, "keepalive", decode_into<to_keepalive>},
     {WireType::kBye, "bye", decode_into<to_bye>},
     {WireType::kHigherEpoch, "higher_epoch", decode_into<to_higher_epoch>},
+    {WireType::kConfirmed, "confirmed", decode_into<to_confirmed>},
 }};
 static_assert(std::variant_size_v<MessageBody> == kBodyKinds.size());
 

@@ -29,6 +29,7 @@ enum class WireType : std::uint8_t {
   kKeepalive = 71,
   kBye = 72,
   kHigherEpoch = 73,
+  kConfirmed = 74,
 };
 static_assert(static_cast<int>(WireType::kHello) ==
               static_cast<int>(replay::FrameType::kFirstWire));

@@ -47,9 +47,9 @@ Status check(const Body&) {
 
 /// Whether a message of this kind exists only within a session.
 template <class Body>
-constexpr bool kOnlyInSession =
-    std::is_same_v<Body, Joined> || std::is_same_v<Body, Records> ||
-    std::is_same_v<Body, Progress> || std::is_same_v<Body, Ack> || std::is_same_v<Body, Keepalive>;
+constexpr bool kOnlyInSession = std::is_same_v<Body, Joined> || std::is_same_v<Body, Records> ||
+                                std::is_same_v<Body, Progress> || std::is_same_v<Body, Ack> ||
+                                std::is_same_v<Body, Keepalive> || std::is_same_v<Body, Confirmed>;
 
 template <class Body>
 Status check_envelope(const Message& message) {
@@ -106,14 +106,14 @@ Status check_message(const Message& message) {
       message.body);
 }
 
-Bytes encode_message(const Message& message) {
-  const Status checked = check_message(message);
-  FTVM_ASSERT(checked.has_value());
+namespace {
+
+Bytes encode_as(std::uint32_t version, const Message& message) {
   const Bytes body = encode_body(message.body);
   Bytes payload;
   payload.reserve(kWireEnvelopeBytes + body.size());
   ByteWriter writer(payload);
-  writer.put(kWireVersion);
+  writer.put(version);
   writer.put_bytes(message.pair.bytes);
   writer.put_bytes(message.session.bytes);
   writer.put(message.epoch.value);
@@ -124,6 +124,26 @@ Bytes encode_message(const Message& message) {
   replay::append_frame(out, static_cast<replay::FrameType>(type), payload);
   FTVM_ASSERT(type == WireType::kRecords || out.size() <= kWireSmallMessageBytesMax);
   return out;
+}
+
+}  // namespace
+
+Bytes encode_message(const Message& message) {
+  const Status checked = check_message(message);
+  FTVM_ASSERT(checked.has_value());
+  return encode_as(kWireVersion, message);
+}
+
+Bytes encode_refusal(std::uint32_t version, const std::string& reason) {
+  return encode_as(version, {{}, {}, {}, Refuse{reason}});
+}
+
+std::optional<std::uint32_t> foreign_version(ByteView bytes) {
+  const replay::FrameStep step = replay::parse_frame(bytes);
+  if (step.verdict != replay::FrameVerdict::kFrame || step.size_bytes != bytes.size()) return {};
+  const auto version = ByteReader(step.frame.payload).get<std::uint32_t>();
+  if (step.frame.payload.size() < kWireEnvelopeBytes || version == kWireVersion) return {};
+  return version;
 }
 
 Result<Message> decode_message(ByteView bytes) {

@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "emulator/base/bytes.h"
 #include "emulator/base/result.h"
@@ -20,7 +22,7 @@
 namespace ftvm::ftcore {
 
 /// Of the bytes; what the messages mean has a version of its own (kProtocolVersion).
-inline constexpr std::uint32_t kWireVersion = 2;
+inline constexpr std::uint32_t kWireVersion = 3;
 
 /// Version, pair, session and epoch in front of every body.
 inline constexpr std::size_t kWireEnvelopeBytes = 4 + 16 + 16 + 8;
@@ -45,5 +47,11 @@ Status check_message(const Message& message);
 
 /// Exactly one whole message. Errors: kMismatch for another wire version, else kBadData.
 Result<Message> decode_message(ByteView bytes);
+
+/// The version of a whole message that decode_message refuses with kMismatch.
+std::optional<std::uint32_t> foreign_version(ByteView bytes);
+/// A Refuse as a program of wire version `version` reads it: frame, envelope and Refuse are the
+/// same in all versions, so that two that differ can say so.
+[[nodiscard]] Bytes encode_refusal(std::uint32_t version, const std::string& reason);
 
 }  // namespace ftvm::ftcore

@@ -91,10 +91,11 @@ class Pair {
  public:
   enum class Plant : std::uint8_t {
     kNone,
-    kReleaseEarly,  // The primary's outputs go outside at once.
-    kAckUnseen,     // Acknowledgements claim what is still in the channel.
-    kTwoWinners,    // The arbiter lets everybody win.
-    kSkipDrain,     // The backup says that it drained when it did not.
+    kReleaseEarly,   // The primary's outputs go outside at once.
+    kConfirmUnseen,  // They count as confirmed when they are released, not when they arrive.
+    kAckUnseen,      // Acknowledgements claim what is still in the channel.
+    kTwoWinners,     // The arbiter lets everybody win.
+    kSkipDrain,      // The backup says that it drained when it did not.
   };
   struct Options {
     std::uint64_t seed = 1;
@@ -103,6 +104,9 @@ class Pair {
     std::uint64_t ticks_per_ms = 100;  // Of the primary; the backup's is a share of it.
     double backup_speed = 1.0;
     std::int64_t arbiter_ms = 5;
+    /// What the primary releases arrives so much later, and is confirmed then; what has not arrived
+    /// dies with the primary. 0: it arrives at once and nobody confirms anything.
+    std::int64_t receipt_ms = 0;
     std::function<void(PrimarySession::Options&)> tune_primary{};
     std::function<void(BackupSession::Options&)> tune_backup{};
   };
@@ -184,6 +188,7 @@ class Pair {
     arrive();
     beat();
     if (!primary_dead && !primary_stopped) {
+      receive_outputs();
       answer_primary();
       run_primary_guest();
       primary_->on_tick(now());
@@ -335,7 +340,20 @@ class Pair {
   }
   void primary_left(const Output& output) {
     const bool alone = primary_live != 0 || primary_->role() == Role::kLone;
-    oracle.left("primary", output, alone || mark_of_.at(Oracle::number_of(output)) <= delivered_);
+    const std::uint64_t mark = mark_of_.at(Oracle::number_of(output));
+    const bool covered = alone || mark <= delivered_;
+    if (options_.receipt_ms == 0) return oracle.left("primary", output, covered);
+    if (options_.plant == Plant::kConfirmUnseen) primary_->on_confirmed({mark}, now());
+    leaving_.push_back({ms_ + options_.receipt_ms, output, covered});
+  }
+  void receive_outputs() {
+    while (!leaving_.empty() && leaving_.front().due_ms <= ms_) {
+      const Leaving arrived = std::move(leaving_.front());
+      leaving_.pop_front();
+      oracle.left("primary", arrived.output, arrived.covered);
+      if (options_.plant == Plant::kConfirmUnseen) continue;
+      primary_->on_confirmed({mark_of_.at(Oracle::number_of(arrived.output))}, now());
+    }
   }
   void journal_primary() {
     for (replay::RecordBody& body : std::exchange(primary_journal_, {})) {
@@ -510,6 +528,12 @@ class Pair {
   std::uint64_t backup_limit_ = 0;
   std::uint64_t delivered_ = 0;                     // Last record in the backup's memory.
   std::map<std::uint64_t, std::uint64_t> mark_of_;  // Output number to record number.
+  struct Leaving {
+    std::int64_t due_ms;
+    Output output;
+    bool covered;
+  };
+  std::deque<Leaving> leaving_;  // Released by the primary, on the way to the receiver.
   std::optional<Drain> drain_;
   bool lied_ = false;  // Plant::kSkipDrain has struck.
 };

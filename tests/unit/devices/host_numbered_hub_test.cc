@@ -73,9 +73,38 @@ TEST(NumberedHub, AStandbyKnowsWhatItsClientHasReadElsewhere) {
   hub.publish(0, bytes_of("0123456789"));
   peer.say(ConsoleShown{.next = 7});
   (void)peer.hear();
-  EXPECT_EQ(hub.shown(), 7u);
+  EXPECT_EQ(hub.confirmed(), 7u);
   hub.set_live(Epoch{1});
   EXPECT_EQ(peer.output(), "789");
+}
+
+TEST(NumberedHub, TheSlowestConnectedClientDecidesWhatIsConfirmed) {
+  NumberedHub hub({});
+  hub.set_live(Epoch{1});
+  hub.publish(0, bytes_of("0123456789"));
+  EXPECT_EQ(hub.confirmed(), 0u) << "nobody is there";
+  Peer fast(hub, 1);
+  EXPECT_EQ(hub.confirmed(), 0u) << "connected is not greeted";
+  fast.say(ConsoleHello{.client_id = 1, .wanted = 0});
+  fast.say(ConsoleShown{.next = 4});
+  EXPECT_EQ(hub.confirmed(), 4u);
+  Peer slow(hub, 2);
+  slow.say(ConsoleHello{.client_id = 2, .wanted = {}});
+  EXPECT_EQ(hub.confirmed(), 4u) << "what was confirmed stays so";
+  fast.say(ConsoleShown{.next = 8});
+  EXPECT_EQ(hub.confirmed(), 4u);
+  slow.say(ConsoleShown{.next = 6});
+  EXPECT_EQ(hub.confirmed(), 6u);
+  hub.disconnected(2);
+  EXPECT_EQ(hub.confirmed(), 8u) << "who left does not hold anybody up";
+  fast.say(ConsoleShown{.next = 4000});
+  EXPECT_EQ(hub.confirmed(), 10u) << "more than there is";
+  hub.disconnected(1);
+  hub.publish(10, bytes_of("abc"));
+  EXPECT_EQ(hub.confirmed(), 10u) << "with nobody there, nothing more";
+  Peer back(hub, 3);
+  back.say(ConsoleHello{.client_id = 3, .wanted = 12});
+  EXPECT_EQ(hub.confirmed(), 12u) << "who asks for a byte has those before it";
 }
 
 TEST(NumberedHub, TakesEachTypedByteOnceAndRefusesAGap) {

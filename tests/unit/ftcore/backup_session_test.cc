@@ -175,11 +175,45 @@ TEST(BackupSession, KeepsItsOutputsWithinALimitAndForgetsWhatIsConfirmed) {
     f.backup.on_output({f.seq}, output(f.tick), f.now());
   }
   EXPECT_EQ(f.backup.metrics().gate.held, 4u);
-  f.backup.on_confirmed({f.seq - 1}, f.now());
+  f.say(Confirmed{{f.seq - 1}});
+  EXPECT_EQ(f.backup.metrics().gate.held, 1u);
+  EXPECT_EQ(f.backup.metrics().confirmed, JournalSeq{f.seq - 1});
+  f.lose_primary();
+  f.drained();
+  EXPECT_EQ(f.arbiter(ArbiterAnswer::kWon).released(), 1u);
+}
+
+TEST(BackupSession, AnOutputThatWasConfirmedBeforeItsMachineMadeItIsNotKept) {
+  BackupFixture f;
+  f.protect();
+  f.tick += 2;
+  f.send(output_mark());
+  f.send(output_mark());
+  f.say(Confirmed{{f.seq - 1}});
+  f.backup.on_output({f.seq - 1}, output(f.tick), f.now());
+  EXPECT_EQ(f.backup.metrics().gate.held, 0u);
+  EXPECT_EQ(f.backup.metrics().gate.forgotten, 1u);
+  f.backup.on_output({f.seq}, output(f.tick), f.now());
   EXPECT_EQ(f.backup.metrics().gate.held, 1u);
   f.lose_primary();
   f.drained();
   EXPECT_EQ(f.arbiter(ArbiterAnswer::kWon).released(), 1u);
+}
+
+TEST(BackupSession, AConfirmationThatCanNotBeEndsTheSession) {
+  {
+    BackupFixture f;
+    f.protect();
+    f.say(Confirmed{{f.seq + 1}});
+    EXPECT_EQ(f.backup.metrics().core.gaps, 1u) << "of what was never received";
+  }
+  BackupFixture f;
+  f.protect();
+  f.say(Confirmed{{f.seq}});
+  f.say(Confirmed{{f.seq}});
+  EXPECT_EQ(f.backup.metrics().core.gaps, 0u);
+  f.say(Confirmed{{f.seq - 1}});
+  EXPECT_EQ(f.backup.metrics().core.gaps, 1u) << "taken back";
 }
 
 TEST(BackupSession, OnceLiveItPutsOutAtOnceAndEndsLikeAnyMachine) {
@@ -453,7 +487,6 @@ TEST(BackupSession, EveryLocalEventInEveryStateDoesWhatItShouldOrNothing) {
       f.backup.on_drained(f.now());
     }
     if (state.role != Role::kLone) f.backup.on_end(EndReason::kPowerOff, f.now());
-    f.backup.on_confirmed({1}, f.now());
     f.backup.on_pause(true, f.now());
     f.backup.on_pause(false, f.now());
     EXPECT_EQ(f.backup.role(), state.role) << state.name;

@@ -52,6 +52,22 @@ TEST(Pair, BackupGoesOnWhereTheKilledPrimaryStopped) {
   }
 }
 
+TEST(Pair, ATakeoverRepeatsWhatNobodyConfirmedAndLittleElse) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Pair pair({.seed = seed, .receipt_ms = 20});
+    ASSERT_TRUE(pair.run_until_protected());
+    pair.run(2'000 + static_cast<std::int64_t>(seed));
+    const std::size_t seen = pair.oracle.stream.size();
+    EXPECT_GT(seen, 200u);
+    EXPECT_LT(pair.backup().metrics().gate.held, 40u);
+    pair.kill_primary();
+    ASSERT_TRUE(pair.run_until([&] { return pair.backup().role() == Role::kLone; }, 1000));
+    EXPECT_LT(pair.oracle.repeats, 40u) << "of " << seen;
+    EXPECT_TRUE(moves(pair));
+    EXPECT_CLEAN(pair) << "seed " << seed;
+  }
+}
+
 TEST(Pair, PrimaryGoesOnAloneWhenItsBackupIsKilled) {
   Pair pair({});
   ASSERT_TRUE(pair.run_until_protected());
@@ -337,7 +353,11 @@ TEST(Pair, PlantedBugsAreCaught) {
   const auto faults = [](Pair::Plant plant) {
     std::string text;
     for (std::uint64_t seed = 1; seed <= 30; ++seed) {
-      Pair pair({.seed = seed, .plant = plant, .delay_ms = 5, .backup_speed = 0.05});
+      Pair pair({.seed = seed,
+                 .plant = plant,
+                 .delay_ms = 5,
+                 .backup_speed = 0.05,
+                 .receipt_ms = plant == Pair::Plant::kConfirmUnseen ? 100 : 0});
       EXPECT_TRUE(pair.run_until_protected());
       pair.run(100 + static_cast<std::int64_t>(seed));
       if (plant == Pair::Plant::kTwoWinners) {
@@ -356,6 +376,7 @@ TEST(Pair, PlantedBugsAreCaught) {
             std::string::npos);
   EXPECT_NE(faults(Pair::Plant::kAckUnseen).find("before the backup had its mark"),
             std::string::npos);
+  EXPECT_NE(faults(Pair::Plant::kConfirmUnseen).find("left out of order"), std::string::npos);
   EXPECT_NE(faults(Pair::Plant::kTwoWinners).find("both nodes"), std::string::npos);
   EXPECT_NE(faults(Pair::Plant::kSkipDrain), "");
 }
@@ -366,7 +387,8 @@ Pair::Options drawn(std::uint64_t seed, Prng& rng) {
           .delay_ms = static_cast<std::int64_t>(1 + rng.below(20)),
           .ticks_per_ms = 50 + rng.below(400),
           .backup_speed = 0.2 + static_cast<double>(rng.below(10)) / 8,
-          .arbiter_ms = static_cast<std::int64_t>(1 + rng.below(50))};
+          .arbiter_ms = static_cast<std::int64_t>(1 + rng.below(50)),
+          .receipt_ms = static_cast<std::int64_t>(rng.below(2) * rng.below(80))};
 }
 
 /// One fault, or the end of one, out of everything the pair claims to survive.

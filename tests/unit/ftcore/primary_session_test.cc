@@ -45,6 +45,35 @@ TEST(PrimarySession, AloneRunsAndPutsOutAtOnce) {
   EXPECT_EQ(end.find<Finish>()->reason, EndReason::kPowerOff);
 }
 
+TEST(PrimarySession, TellsNowAndThenWhatIsConfirmedAndNeverWhatIsNotAcknowledged) {
+  PrimaryFixture f;
+  f.protect();
+  EXPECT_EQ(f.pass(200).sent<Confirmed>(), nullptr) << "nothing is";
+  f.emit();
+  f.ack(f.seq);
+  f.emit();
+  f.primary.on_confirmed({f.seq - 1}, f.now());
+  Actions actions = f.pass(1);
+  ASSERT_NE(actions.sent<Confirmed>(), nullptr);
+  EXPECT_EQ(actions.sent<Confirmed>()->mark, JournalSeq{f.seq - 1});
+  f.primary.on_confirmed({f.seq}, f.now());
+  EXPECT_EQ(f.pass(200).sent<Confirmed>(), nullptr) << "not acknowledged yet";
+  f.ack(f.seq);
+  actions = f.pass(1);
+  ASSERT_NE(actions.sent<Confirmed>(), nullptr);
+  EXPECT_EQ(f.primary.metrics().confirmed, JournalSeq{f.seq});
+  EXPECT_EQ(f.pass(200).sent<Confirmed>(), nullptr) << "said already";
+  f.emit();
+  f.ack(f.seq);
+  f.primary.on_confirmed({f.seq}, f.now());
+  f.pass(1);
+  f.emit();
+  f.ack(f.seq);
+  f.primary.on_confirmed({f.seq}, f.now());
+  EXPECT_EQ(f.pass(48).sent<Confirmed>(), nullptr) << "a burst is one message each 50 ms";
+  EXPECT_NE(f.pass(3).sent<Confirmed>(), nullptr);
+}
+
 TEST(PrimarySession, WelcomesWithASessionOfItsOwn) {
   PrimaryFixture f;
   f.welcome_backup();

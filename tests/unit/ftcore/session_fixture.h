@@ -47,8 +47,8 @@ inline std::vector<Body> every_body() {
   welcome.session = id_of(5);
   welcome.incarnation = kPrimaryId;
   welcome.epoch = {1};
-  return {hello,      welcome, Joined{},    Refuse{"no"}, Records{},
-          Progress{}, Ack{},   Keepalive{}, Bye{"bye"},   HigherEpoch{}};
+  return {hello, welcome,     Joined{},   Refuse{"no"},  Records{},  Progress{},
+          Ack{}, Keepalive{}, Bye{"bye"}, HigherEpoch{}, Confirmed{}};
 }
 
 /// Collects what a session wants done.

@@ -122,7 +122,8 @@ TEST(WireCodec, DataBehindTheBodyIsRefused) {
     for (const int byte : {0xa0, 0x06, 0x01}) {
       with_unknown_field.push_back(static_cast<std::uint8_t>(byte));
     }
-    const Result<Message> back = decode_message(with_body(type, with_unknown_field, kWireVersion, pair));
+    const Result<Message> back =
+        decode_message(with_body(type, with_unknown_field, kWireVersion, pair));
     ASSERT_FALSE(back.has_value()) << wire_type_name(type);
     EXPECT_EQ(back.error().code(), ErrorCode::kBadData);
   }
@@ -140,14 +141,28 @@ TEST(WireCodec, AnotherWireVersionIsRefusedByName) {
   const Result<Message> back = decode_message(with_body(WireType::kBye, {}, 1));
   ASSERT_FALSE(back.has_value());
   EXPECT_EQ(back.error().code(), ErrorCode::kMismatch);
-  EXPECT_NE(back.error().message().find("wire version 1; this program speaks version 2"),
+  EXPECT_NE(back.error().message().find("wire version 1; this program speaks version 3"),
             std::string::npos)
       << back.error().message();
 }
 
+TEST(WireCodec, AnotherVersionIsAnsweredInItsOwn) {
+  const Bytes old = with_body(WireType::kBye, {}, 1);
+  ASSERT_EQ(foreign_version(old), 1u);
+  EXPECT_EQ(foreign_version(encode_message(test_messages().back())), std::nullopt);
+  for (std::size_t size = 0; size < old.size(); ++size) {
+    EXPECT_EQ(foreign_version(ByteView(old).first(size)), std::nullopt);
+  }
+  const Bytes said = encode_refusal(1, "too old");
+  EXPECT_EQ(foreign_version(said), 1u);
+  const Bytes same = encode_refusal(kWireVersion, "too old");
+  EXPECT_EQ(*decode_message(same), (Message{{}, {}, {}, Refuse{"too old"}}));
+  EXPECT_EQ(said.size(), same.size());
+}
+
 TEST(WireCodec, UnknownTypesAndFlagsAreRefused) {
   for (int type = 0; type < 256; ++type) {
-    if (type >= 64 && type <= 73) continue;
+    if (type >= 64 && type <= 74) continue;
     expect_refused(with_body(static_cast<WireType>(type), {}), "unknown message type");
   }
   expect_refused(with_body(WireType::kBye, {}, kWireVersion, test_uuid(1), replay::kFrameZstd),
@@ -162,8 +177,9 @@ TEST(WireCodec, AHelloThatNamesASessionIsRefused) {
 TEST(WireCodec, AMessageOfASessionMustNameIt) {
   for (const MessageBody& body :
        {MessageBody{Joined{}}, MessageBody{Progress{}}, MessageBody{Ack{}},
-        MessageBody{Keepalive{}}, MessageBody{Records{test_records()}}}) {
-    expect_refused(with_body(wire_type(body), encode_body(body), kWireVersion, Uuid{}), "pair is zero");
+        MessageBody{Keepalive{}}, MessageBody{Records{test_records()}}, MessageBody{Confirmed{}}}) {
+    expect_refused(with_body(wire_type(body), encode_body(body), kWireVersion, Uuid{}),
+                   "pair is zero");
   }
 }
 
@@ -350,12 +366,12 @@ TEST(WireFormat, MessagesAreThoseOfTheDocument) {
   message.body = Ack{{300}, {100'000}, 65'536, 2'500, 4'000};
   EXPECT_EQ(hex(encode_message(message)),
             "4654564d46003d00000075e1"
-            "02000000"
+            "03000000"
             "101112131415161718191a1b1c1d1e1f"
             "202122232425262728292a2b2c2d2e2f"
             "0700000000000000"
             "08ac0210a08d061880800420c41328a01f"
-            "fba7e6de");
+            "b76d3f16");
 }
 
 TEST(WireFormat, HeartbeatsAreThoseOfTheDocument) {

@@ -79,6 +79,7 @@ inline std::vector<Message> test_messages() {
   add(Keepalive{true});
   add(Bye{""});
   add(HigherEpoch{{8}});
+  add(Confirmed{{40}});
   return messages;
 }
 
