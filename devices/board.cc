@@ -76,7 +76,6 @@ std::string Board::describe() const {
     text.append(range.device->name()).append(" ports ").append(hex(range.base)).append("+");
     text.append(std::to_string(range.count)).append("\n");
   }
-  text.append("boot_unix_s ").append(std::to_string(options_.boot_unix_s)).append("\n");
   text.append("ram_bytes ").append(std::to_string(options_.ram_bytes)).append("\n");
   return text;
 }

@@ -48,8 +48,12 @@ class Board {
   /// What the machine needs. Lifetime: pointers into this board.
   [[nodiscard]] DeviceList devices();
 
-  /// One line per range of ports and per option: the same text means the same board.
+  /// One line per range of ports and per option: the same text means the same board. The time of
+  /// day at power-on is not in it: journals and peers compare it by itself.
   [[nodiscard]] std::string describe() const;
+
+  /// As if made with this BoardOptions::boot_unix_s. Range: before the guest has run.
+  void set_boot_time(std::int64_t boot_unix_s) { rtc_.set_boot_time(boot_unix_s); }
 
   [[nodiscard]] Uart& console() { return uart0_; }
 

@@ -111,8 +111,8 @@ std::int64_t unix_of(const Calendar& c) {
 
 }  // namespace
 
-CmosRtc::CmosRtc(const Options& options, IrqSink& irqs)
-    : irqs_(irqs), base_unix_s_(std::clamp(options.boot_unix_s, kUnixMin, kUnixMax)) {
+CmosRtc::CmosRtc(const Options& options, IrqSink& irqs) : irqs_(irqs) {
+  set_boot_time(options.boot_unix_s);
   ram_[kRegisterA] = k32768Hz1024Hz;
   ram_[kRegisterB] = k24Hours;
   const auto put_u16 = [this](std::uint8_t at, std::uint64_t value) {
@@ -127,6 +127,10 @@ CmosRtc::CmosRtc(const Options& options, IrqSink& irqs)
   put_u16(kExtendedMemory, above(kMiB) / 1024);
   put_u16(kExtendedMemoryCopy, above(kMiB) / 1024);
   put_u16(kMemoryAbove16M, above(16 * kMiB) / 65'536);
+}
+
+void CmosRtc::set_boot_time(std::int64_t boot_unix_s) {
+  base_unix_s_ = std::clamp(boot_unix_s, kUnixMin, kUnixMax);
 }
 
 std::uint8_t CmosRtc::encode(unsigned value) const {

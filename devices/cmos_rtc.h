@@ -29,6 +29,8 @@ class CmosRtc final : public Device {
   CmosRtc(const Options& options, IrqSink& irqs);
 
   [[nodiscard]] std::string_view name() const override { return "cmos_rtc"; }
+  /// As if made with this Options::boot_unix_s. Range: before the guest has run.
+  void set_boot_time(std::int64_t boot_unix_s);
   /// The index port is write-only and reads as FFh.
   std::uint32_t read(std::uint16_t offset, unsigned size_bytes, const Now& now) override;
   void write(std::uint16_t offset, unsigned size_bytes, std::uint32_t value,

@@ -95,7 +95,7 @@ def run(options, folder):
     channel = f"127.0.0.1:{free_port()}"
     (folder / "arbiter").mkdir()
     common = ["--kernel", options.kernel, "--initramfs", options.initramfs, "--channel", channel,
-              "--arbiter", f"file:{folder}/arbiter", *(["--snapshot", options.snapshot] if options.snapshot else ["--rtc", str(int(time.time()))])]
+              "--arbiter", f"file:{folder}/arbiter", *(["--snapshot", options.snapshot] if options.snapshot else [])]
     print("1. a primary and its backup boot the same Debian kernel in lockstep")
     primary = Node("primary", folder, [options.ftvm, "primary", *common])
     backup = Node("backup", folder, [options.ftvm, "backup", *common])

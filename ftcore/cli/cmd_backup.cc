@@ -28,11 +28,22 @@ ftcore::BackupWorld::Options world_options(GuestMachine& guest, const PairConsol
               }};
 }
 
+/// The machine powers on at its primary's time of day, which the handshake brings.
+Status take_time(const Options& options, ftcore::BackupWorld& world, GuestMachine& guest,
+                 std::unique_ptr<replay::JournalWriter>& journal) {
+  const std::optional<std::int64_t> boot_unix_s = world.wait_for_boot_time();
+  if (!boot_unix_s) return {};
+  guest.set_boot_time(*boot_unix_s);
+  return reopen_journal(options, guest, journal);
+}
+
 Result<int> run(Options& options) {
   const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
-  agree_on_time(options.machine);
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
-  const auto journal = FTVM_TRY(open_journal(options, *guest));
+  const bool takes_time = guest->start().at_power_on() && !guest->time_given();
+  if (takes_time) guest->set_boot_time(0);
+  // Opened early: what is wrong with it is better found before the pair depends on this node.
+  auto journal = FTVM_TRY(open_journal(options, *guest));
   devices::host::LiveWorld* stoppable = nullptr;
   const PairConsole console = FTVM_TRY(make_pair_console(options, [&] {
     if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
@@ -43,6 +54,7 @@ Result<int> run(Options& options) {
   parts.parts.console = console.endpoint.get();
   const ftcore::BackupSession::Options session{.incarnation = ftcore::random_uuid(),
                                                .identity = guest->identity(),
+                                               .takes_time = takes_time,
                                                .start_seq = guest->start().seq,
                                                .start = guest->start().tick,
                                                .start_snapshot = guest->start().snapshot,
@@ -53,10 +65,12 @@ Result<int> run(Options& options) {
   node.set_console_offset(guest->board().console().next_output_offset());
   FTVM_TRY(open_control(options, node, live));
   node.set_wakeup([&live] { live.wake(); });
-  ftcore::BackupWorld world(world_options(*guest, console), live, node, journal.get());
+  ftcore::BackupWorld world(world_options(*guest, console), live, node);
   const StopOnSignal signals(live);
   std::fprintf(stderr, "backup: channel %s\n", options.pair.channel.c_str());
   node.start();
+  if (takes_time) FTVM_TRY(take_time(options, world, *guest, journal));
+  if (journal) world.set_file(*journal);
   const RunResult result = FTVM_TRY(guest->machine().run(world));
   world.finish(result.at, result.reason, result.state);
   console.endpoint->end(result.reason);

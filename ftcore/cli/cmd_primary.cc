@@ -44,7 +44,6 @@ std::string wait_for_end(ftcore::Node& node, const devices::host::LiveWorld& wor
 
 Result<int> run(Options& options) {
   const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
-  agree_on_time(options.machine);
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
   const auto journal = FTVM_TRY(open_journal(options, *guest));
   devices::host::LiveWorld* stoppable = nullptr;
@@ -54,6 +53,10 @@ Result<int> run(Options& options) {
   devices::host::LiveWorld live({.clock = live_clock(clock), .releases = false}, *console.endpoint);
   stoppable = &live;
   resume(live, *guest);
+  // However long it waits for a backup: the time of day it then starts with is the host's.
+  if (guest->start().at_power_on() && !guest->time_given()) {
+    live.anchor_clock(guest->machine().now().time);
+  }
   PairParts parts = FTVM_TRY(make_pair_parts(options, ftcore::HeartbeatSide::kPrimary));
   parts.parts.console = console.endpoint.get();
   const auto session = session_options(options, parts, *guest);

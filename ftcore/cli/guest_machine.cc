@@ -3,6 +3,7 @@
 #include <ctime>
 #include <utility>
 
+#include "emulator/base/assert.h"
 #include "emulator/base/digest.h"
 #include "emulator/base/file.h"
 #include "ftcore/cli/host_facts.h"
@@ -42,11 +43,17 @@ Result<EngineKind> engine_kind(const std::string& name) {
 
 Result<std::unique_ptr<GuestMachine>> GuestMachine::create(const MachineOptions& options,
                                                            replay::ClockMode clock) {
-  if (options.snapshot.empty()) return power_on(options, clock);
-  auto preamble = replay::read_snapshot_preamble(options.snapshot);
-  if (!preamble) return std::move(preamble).error().context("--snapshot");
-  preamble->identity.clock = clock;
-  return create_for(preamble->identity, options);
+  std::unique_ptr<GuestMachine> guest;
+  if (options.snapshot.empty()) {
+    guest = FTVM_TRY(power_on(options, clock));
+  } else {
+    auto preamble = replay::read_snapshot_preamble(options.snapshot);
+    if (!preamble) return std::move(preamble).error().context("--snapshot");
+    preamble->identity.clock = clock;
+    guest = FTVM_TRY(create_for(preamble->identity, options));
+  }
+  guest->time_given_ = options.rtc.has_value();
+  return guest;
 }
 
 Result<std::unique_ptr<GuestMachine>> GuestMachine::power_on(const MachineOptions& options,
@@ -104,6 +111,13 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::create_for(
   FTVM_TRY(replay::check_identity(identity, guest->identity()));
   if (!options.snapshot.empty()) FTVM_TRY(guest->load(options.snapshot));
   return guest;
+}
+
+void GuestMachine::set_boot_time(std::int64_t boot_unix_s) {
+  FTVM_ASSERT(start_.at_power_on());
+  FTVM_ASSERT(machine_->now().tick == Tick{});
+  board_->set_boot_time(boot_unix_s);
+  identity_.boot_unix_s = boot_unix_s;
 }
 
 Status GuestMachine::load(const std::string& snapshot) {

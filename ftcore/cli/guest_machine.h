@@ -46,6 +46,11 @@ class GuestMachine {
   [[nodiscard]] const replay::MachineIdentity& identity() const { return identity_; }
   [[nodiscard]] const StartPoint& start() const { return start_; }
 
+  /// The user asked for a time of day (--rtc); else it is the host's, or 2000 for a virtual clock.
+  [[nodiscard]] bool time_given() const { return time_given_; }
+  /// Another time of day at power-on. Range: before the machine has run, not from a snapshot.
+  void set_boot_time(std::int64_t boot_unix_s);
+
  private:
   GuestMachine() = default;
   static Result<std::unique_ptr<GuestMachine>> power_on(const MachineOptions& options,
@@ -57,6 +62,7 @@ class GuestMachine {
   boot::LinuxImage image_;
   replay::MachineIdentity identity_;
   StartPoint start_;
+  bool time_given_ = false;
 };
 
 /// The engine of a name that --engine takes. Errors: kUsage.

@@ -17,7 +17,10 @@ void add_machine_options(CLI::App& app, MachineOptions& o) {
                  "virtual: fixed rate, idle time is skipped; host: guest time follows the host")
       ->check(CLI::IsMember({"virtual", "host"}))
       ->group(group);
-  app.add_option("--rtc", o.rtc, "Time of day at power-on, seconds since 1970 UTC")->group(group);
+  app.add_option("--rtc", o.rtc,
+                 "Time of day at power-on, seconds since 1970 UTC; default: the host's, "
+                 "or 2000-01-01 with a virtual clock. A backup takes its primary's")
+      ->group(group);
   app.add_option("--engine", o.engine, "CPU engine")
       ->check(CLI::IsMember({"auto", "accelerated", "portable"}))
       ->capture_default_str()

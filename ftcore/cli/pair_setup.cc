@@ -39,11 +39,6 @@ Result<PairConsole> make_pair_console(const Options& options, std::function<void
   return console;
 }
 
-void agree_on_time(MachineOptions& options) {
-  constexpr std::int64_t kYear2000 = 946'684'800;
-  if (!options.rtc) options.rtc = kYear2000;
-}
-
 Result<PairParts> make_pair_parts(const Options& options, ftcore::HeartbeatSide side) {
   if (options.pair.alone) return PairParts{};  // Nobody to talk to, and nobody to ask.
   if (2 * options.pair.heartbeat_ms > options.pair.detection_ms) {
@@ -88,6 +83,15 @@ Result<std::unique_ptr<replay::JournalWriter>> open_journal(const Options& optio
                                         .start = guest.start().tick,
                                         .start_seq = guest.start().seq,
                                         .start_snapshot = guest.start().snapshot});
+}
+
+Status reopen_journal(Options options, const GuestMachine& guest,
+                      std::unique_ptr<replay::JournalWriter>& journal) {
+  if (journal == nullptr) return {};
+  FTVM_TRY(journal->end());
+  options.overwrite = true;
+  journal = FTVM_TRY(open_journal(options, guest));
+  return {};
 }
 
 int report_node_end(const char* role, const RunResult& result, const Machine& machine,

@@ -21,9 +21,6 @@ struct PairConsole {
 };
 Result<PairConsole> make_pair_console(const Options& options, std::function<void()> quit);
 
-/// Both nodes must power on at the same time of day: without --rtc that is 2000-01-01.
-void agree_on_time(MachineOptions& options);
-
 /// Everything of a node but its session and guest. Errors: kUsage, kIo, each naming the option.
 struct PairParts {
   ftcore::NodeParts parts;
@@ -35,6 +32,9 @@ Result<PairParts> make_pair_parts(const Options& options, ftcore::HeartbeatSide 
 /// The journal file of --journal, or null.
 Result<std::unique_ptr<replay::JournalWriter>> open_journal(const Options& options,
                                                             const GuestMachine& guest);
+/// A new header for a journal that has nothing but one: the machine's identity has changed.
+Status reopen_journal(Options options, const GuestMachine& guest,
+                      std::unique_ptr<replay::JournalWriter>& journal);
 
 /// `ftvm ctl` for this node, when --control is given.
 Status open_control(const Options& options, ftcore::Node& node, devices::host::LiveWorld& world);

@@ -9,19 +9,26 @@
 
 namespace ftvm::ftcore {
 
-BackupWorld::BackupWorld(Options options, devices::host::LiveWorld& live, NodeLink& node,
-                         replay::RecordSink* file)
+BackupWorld::BackupWorld(Options options, devices::host::LiveWorld& live, NodeLink& node)
     : options_(std::move(options)),
       live_(live),
       node_(node),
-      file_(file),
       cursor_({.last_seq = options_.start_seq,
                .start = options_.start,
                .digest_every_lines = options_.digest_every_lines,
                .on_output_met = [this](JournalSeq mark) { met(mark); }}),
       waiting_grant_(options_.start),
-      half_(live, node),
-      tee_(node, file) {}
+      half_(live, node) {}
+
+std::optional<std::int64_t> BackupWorld::wait_for_boot_time() {
+  node_.set_idle(true);
+  while (!orders_.boot_unix_s && !orders_.halted && !orders_.finished && !live_.stop_requested()) {
+    node_.wait_for_orders();
+    absorb();
+  }
+  node_.set_idle(false);
+  return orders_.boot_unix_s;
+}
 
 // --- following
 
@@ -173,8 +180,9 @@ void BackupWorld::finish(Tick now, EndReason reason, const Digest& state) {
 
 void BackupWorld::go_live(Tick now, Epoch epoch) {
   live_.set_console_offsets(options_.console_input, options_.console_output);
+  tee_.emplace(node_, file_);
   recording_ = std::make_unique<replay::RecordingWorld>(
-      half_, tee_,
+      half_, *tee_,
       replay::RecordingWorld::Options{.last_seq = cursor_.last_seq(),
                                       .digest_every_lines = options_.digest_every_lines});
   half_.set_recording(*recording_);

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "devices/host/live_world.h"
@@ -34,9 +35,14 @@ class BackupWorld final : public World {
     std::function<void(std::uint64_t offset, ByteView)> on_console;
   };
 
-  /// Lifetime: all are borrowed; `file` may be null.
-  BackupWorld(Options options, devices::host::LiveWorld& live, NodeLink& node,
-              replay::RecordSink* file);
+  /// Lifetime: all are borrowed.
+  BackupWorld(Options options, devices::host::LiveWorld& live, NodeLink& node);
+
+  /// Before the run, of a machine that takes its primary's time of day: waits for it. Nothing when
+  /// the node is over before, or is to stop.
+  std::optional<std::int64_t> wait_for_boot_time();
+  /// Before the run: a copy of the journal on this node's own disk. Lifetime: borrowed.
+  void set_file(replay::RecordSink& file) { file_ = &file; }
 
   Tick horizon(Tick now) override;
   std::vector<Input> take_inputs(Tick now, GuestTime time, InputRoom room) override;
@@ -65,7 +71,7 @@ class BackupWorld final : public World {
   Options options_;
   devices::host::LiveWorld& live_;
   NodeLink& node_;
-  replay::RecordSink* file_;
+  replay::RecordSink* file_ = nullptr;
   replay::ReplayCursor cursor_;
   std::deque<replay::Record> waiting_;  // Received, beyond what the cursor takes at once.
   Tick waiting_grant_;
@@ -74,7 +80,7 @@ class BackupWorld final : public World {
   bool drained_ = false;      // The node was told.
   std::deque<Output> unmet_;  // Own outputs whose marks have not arrived.
   LiveHalf half_;
-  RecordTee tee_;
+  std::optional<RecordTee> tee_;                       // Once live.
   std::unique_ptr<replay::RecordingWorld> recording_;  // Once live.
   std::string note_;
 };

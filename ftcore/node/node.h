@@ -110,6 +110,7 @@ class Node final : public NodeLink {
   void act(const OpenSlot& open);
   void act(const Arbitrate& arbitrate);
   void act(const Journal& journal) FTVM_EXCLUDES(mutex_);
+  void act(const SetBootTime& time) FTVM_EXCLUDES(mutex_);
   void act(const Deliver& deliver) FTVM_EXCLUDES(mutex_);
   void act(const Grant& grant) FTVM_EXCLUDES(mutex_);
   void act(const Drain&) FTVM_EXCLUDES(mutex_);

@@ -108,6 +108,10 @@ void Node::act(const Journal& journal) {
   order([&](Orders& orders) { orders.journal.push_back(journal.body); });
 }
 
+void Node::act(const SetBootTime& time) {
+  order([&](Orders& orders) { orders.boot_unix_s = time.boot_unix_s; });
+}
+
 void Node::act(const Deliver& deliver) {
   order([&](Orders& orders) {
     orders.records.insert(orders.records.end(), deliver.records.begin(), deliver.records.end());

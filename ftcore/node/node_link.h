@@ -26,6 +26,7 @@ struct Orders {
     std::string note;
   };
   std::optional<Finished> finished;
+  std::optional<std::int64_t> boot_unix_s;  // Of a backup that takes its primary's.
   bool draining = false;  // Nothing more will come: run to the last record or grant.
   // Once.
   std::vector<replay::RecordBody> journal;  // To append at the next stop.

@@ -53,6 +53,11 @@ struct Arbitrate {
 struct Journal {
   replay::RecordBody body;
 };
+/// Backup that takes the primary's time of day: its machine powers on at this one. Once, before
+/// anything is delivered or granted. Units: seconds since 1970-01-01 UTC.
+struct SetBootTime {
+  std::int64_t boot_unix_s = 0;
+};
 /// Backup: consecutive records for the machine. They are acknowledged: never drop them.
 struct Deliver {
   std::vector<replay::Record> records;
@@ -92,8 +97,8 @@ struct SetPaused {
   bool paused = false;
 };
 
-using Action =
-    std::variant<Send, CloseChannel, StartHeartbeats, StopHeartbeats, OpenSlot, Arbitrate, Journal,
-                 Deliver, Grant, Drain, Release, GoLive, Halt, Finish, SetDuty, SetPaused>;
+using Action = std::variant<Send, CloseChannel, StartHeartbeats, StopHeartbeats, OpenSlot,
+                            Arbitrate, Journal, SetBootTime, Deliver, Grant, Drain, Release, GoLive,
+                            Halt, Finish, SetDuty, SetPaused>;
 
 }  // namespace ftvm::ftcore

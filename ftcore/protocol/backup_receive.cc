@@ -17,6 +17,7 @@ void BackupSession::say_hello() {
   core_.answer_sender(Hello{.protocol_version = kProtocolVersion,
                             .incarnation = options_.incarnation,
                             .identity = options_.identity,
+                            .takes_time = options_.takes_time,
                             .start_seq = options_.start_seq,
                             .start_snapshot = options_.start_snapshot,
                             .arbiter = options_.arbiter});
@@ -54,6 +55,10 @@ void BackupSession::on_welcome(const Message& message, const Welcome& welcome) {
   if (checked && !envelope) {
     checked = Error(ErrorCode::kBadData, "the primary's welcome: it is not in its own envelope");
   }
+  const bool same_time = welcome.boot_unix_s == options_.identity.boot_unix_s;
+  if (checked && !options_.takes_time && !same_time) {
+    checked = Error(ErrorCode::kBadData, "the primary's welcome: another time of day");
+  }
   if (!checked) {
     core_.answer_sender(Refuse{checked.error().message()});
     return core_.halt(RoleEvent::kRefused, checked.error().message());
@@ -61,6 +66,7 @@ void BackupSession::on_welcome(const Message& message, const Welcome& welcome) {
   joined_ = true;
   welcome_ = welcome;
   core_.set_peer({welcome.pair, welcome.session, welcome.epoch}, welcome.detection_ms * kNsPerMs);
+  if (options_.takes_time) core_.act(SetBootTime{welcome.boot_unix_s});
   core_.send(Joined{options_.heartbeat_port});
   send_ack();
   start_heartbeats();

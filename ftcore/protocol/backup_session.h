@@ -29,6 +29,8 @@ class BackupSession {
   struct Options {
     Uuid incarnation{};  // Random for each start of the process.
     replay::MachineIdentity identity{};
+    /// The machine powers on at the primary's time of day: see SetBootTime. The identity's is 0.
+    bool takes_time = false;
     JournalSeq start_seq{};
     Tick start{};
     Digest start_snapshot{};

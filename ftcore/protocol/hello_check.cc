@@ -26,7 +26,9 @@ Status check_hello(const Hello& theirs, const Hello& mine) {
   if (theirs.incarnation == mine.incarnation) {
     return Error(ErrorCode::kMismatch, "incarnation: the primary is talking to itself");
   }
-  FTVM_TRY(replay::check_identity(theirs.identity, mine.identity));
+  replay::MachineIdentity wanted = mine.identity;
+  if (theirs.takes_time) wanted.boot_unix_s = theirs.identity.boot_unix_s;
+  FTVM_TRY(replay::check_identity(theirs.identity, wanted));
   if (theirs.start_seq != mine.start_seq) {
     return mismatch("start record", std::to_string(theirs.start_seq.value),
                     std::to_string(mine.start_seq.value));

@@ -19,7 +19,7 @@
 
 namespace ftvm::ftcore {
 
-inline constexpr std::uint32_t kProtocolVersion = 3;
+inline constexpr std::uint32_t kProtocolVersion = 4;
 
 /// 16 random bytes: of a pair (made by its first primary), of one start of one process
 /// (incarnation), of one handshake (session).
@@ -44,6 +44,8 @@ struct Hello {
   Uuid incarnation;
   /// What must be equal on both sides; compared field by field so that a refusal names it.
   replay::MachineIdentity identity;
+  /// The machine powers on at whatever time of day the Welcome says; the identity names none.
+  bool takes_time = false;
   JournalSeq start_seq;  // 0 for power-on, else the snapshot both start from.
   Digest start_snapshot;
   std::string arbiter;  // Canonical text of the arbiter option; must be the same one.
@@ -59,6 +61,7 @@ struct Welcome {
   std::uint32_t detection_ms = 200;
   std::uint32_t heartbeat_ms = 20;
   std::uint16_t heartbeat_port = 0;  // UDP port of the primary, on the address of the channel.
+  std::int64_t boot_unix_s = 0;      // Time of day at power-on: the primary's, so the pair's.
   bool operator==(const Welcome&) const = default;
 };
 /// Backup to primary: the session is on; where my heartbeats come from.

@@ -73,7 +73,8 @@ void PrimarySession::welcome(const Hello& hello) {
                      .heartbeat_key = options_.heartbeat_key,
                      .detection_ms = options_.detection_ms,
                      .heartbeat_ms = options_.heartbeat_ms,
-                     .heartbeat_port = options_.heartbeat_port},
+                     .heartbeat_port = options_.heartbeat_port,
+                     .boot_unix_s = options_.identity.boot_unix_s},
              Send::To::kSender);
 }
 

@@ -42,6 +42,7 @@ Bytes body_bytes(const Hello& body) {
   out.set_start_snapshot_low(body.start_snapshot.words[0]);
   out.set_start_snapshot_high(body.start_snapshot.words[1]);
   out.set_arbiter(body.arbiter);
+  out.set_takes_time(body.takes_time);
   return replay::serialize_message(out);
 }
 Bytes body_bytes(const Welcome& body) {
@@ -54,6 +55,7 @@ Bytes body_bytes(const Welcome& body) {
   out.set_detection_ms(body.detection_ms);
   out.set_heartbeat_ms(body.heartbeat_ms);
   out.set_heartbeat_port(body.heartbeat_port);
+  out.set_boot_unix_s(body.boot_unix_s);
   return replay::serialize_message(out);
 }
 Bytes body_bytes(const Joined& body) {
@@ -149,6 +151,7 @@ Result<Hello> to_hello(ByteView bytes) {
   body.start_seq = {in.start_seq()};
   body.start_snapshot = {{in.start_snapshot_low(), in.start_snapshot_high()}};
   body.arbiter = in.arbiter();
+  body.takes_time = in.takes_time();
   return body;
 }
 Result<Welcome> to_welcome(ByteView bytes) {
@@ -162,6 +165,7 @@ Result<Welcome> to_welcome(ByteView bytes) {
   body.detection_ms = in.detection_ms();
   body.heartbeat_ms = in.heartbeat_ms();
   body.heartbeat_port = FTVM_TRY(to_port(in.heartbeat_port()));
+  body.boot_unix_s = in.boot_unix_s();
   return body;
 }
 Result<Joined> to_joined(ByteView bytes) {

@@ -28,6 +28,9 @@ Status check_not_zero(std::string_view field, const Uuid& uuid) {
 Status check(const Hello& body) {
   FTVM_TRY(check_range("protocol_version", body.protocol_version, 1, ~std::uint32_t{0}));
   FTVM_TRY(check_not_zero("incarnation", body.incarnation));
+  if (body.takes_time && body.identity.boot_unix_s != 0) {
+    return bad("a hello that takes the primary's time of day names one");
+  }
   return check_range("length of arbiter", body.arbiter.size(), 0, kWireArbiterBytesMax);
 }
 Status check(const Welcome& body) {

@@ -1,6 +1,10 @@
 // Pairs of real processes with a guest that is ready at once: what their users see.
 #include <gmock/gmock.h>
 
+#include <ctime>
+#include <iomanip>
+#include <sstream>
+
 #include "tests/cli/pair_process.h"
 
 namespace ftvm::test {
@@ -23,6 +27,72 @@ TEST_F(CliPair, TheConsoleGoesOnWhenThePrimaryIsKilled) {
   EXPECT_EQ(backup.exit, 0) << backup.err;
   EXPECT_THAT(backup.err, HasSubstr("backup ended: power_off"));
   EXPECT_EQ(primary_->wait().exit, 128 + SIGKILL);
+}
+
+/// Minutes since 1970 as the guest prints its time of day: century to minute, ten digits.
+std::int64_t minutes_of(const std::string& printed) {
+  std::tm time{};
+  std::istringstream(printed) >> std::get_time(&time, "%Y%m%d%H%M");
+  return ::timegm(&time) / 60;
+}
+
+TEST_F(CliPair, BootsWithTheTimeOfDayOfThePrimarysHost) {
+  const std::int64_t before = ::time(nullptr) / 60;
+  start_pair("t");
+  ASSERT_TRUE(client_->prints("ready\n20"));
+  client_->type("q");
+  EXPECT_EQ(primary_->wait().exit, 0);
+  EXPECT_EQ(backup_->wait().exit, 0) << backup_->err();
+  const std::int64_t shown = minutes_of(between(client_->wait().out, "ready\n", "\n"));
+  EXPECT_GE(shown, before);
+  EXPECT_LE(shown, ::time(nullptr) / 60);
+}
+
+TEST_F(CliPair, WhatItWaitedForItsBackupIsMadeUpFor) {
+  const std::string journal = folder_.file("primary.ftj");
+  start_primary("p", {"--journal", journal});
+  constexpr int kWaitedMs = 400;  // More than what is slewed.
+  ::poll(nullptr, 0, kWaitedMs);
+  start_backup("p");
+  EXPECT_EQ(primary_->wait().exit, 0);
+  const Ran listed = run_ftvm(folder_, {"inspect", journal, "--records", "--json"});
+  const std::string first = between(listed.out, "base ", " ns");
+  EXPECT_GE(std::strtoull(first.c_str(), nullptr, 10), kWaitedMs * 1'000'000ull) << listed.out;
+}
+
+TEST_F(CliPair, ABackupsJournalHasTheTimeOfDayItTook) {
+  const std::string journal = folder_.file("backup.ftj");
+  start_primary("t");
+  backup_ = std::make_unique<Process>(node("backup", "t", {"--journal", journal}));
+  ASSERT_TRUE(backup_->complains("backup: channel"));
+  start_client();
+  ASSERT_TRUE(client_->prints("ready\n20"));
+  ASSERT_TRUE(until_role("backup", "backup"));
+  primary_->signal(SIGKILL);
+  client_->type("xq");
+  EXPECT_EQ(backup_->wait().exit, 0) << backup_->err();
+  const Ran replay = run_ftvm(folder_, tiny_guest("replay", "t", {journal}));
+  EXPECT_EQ(replay.exit, 0) << replay.out << replay.err;
+  EXPECT_THAT(backup_->err(), HasSubstr(between(replay.out, "state ", "\n")));
+}
+
+TEST_F(CliPair, AGivenTimeOfDayCountsOnThePrimaryAndIsRefusedOnABackupThatDiffers) {
+  start_primary("t", {"--rtc", "1700000000"});
+  Process other(node("backup", "t", {"--rtc", "1700000001"}));
+  const Ran refused = other.wait();
+  EXPECT_EQ(refused.exit, 5);
+  EXPECT_THAT(refused.err, HasSubstr("boot_unix_s is 1700000001 there and 1700000000 here"));
+  start_backup("t");
+  start_client();
+  EXPECT_TRUE(client_->prints("ready\n202311142213\n"));
+}
+
+TEST_F(CliPair, ABackupThatIsStoppedWhileItWaitsForThePrimaryLeaves) {
+  start_backup("t", {"--journal", folder_.file("j")});
+  backup_->signal(SIGTERM);
+  const Ran left = backup_->wait();
+  EXPECT_EQ(left.exit, 0);
+  EXPECT_THAT(left.err, HasSubstr("left the pair"));
 }
 
 TEST_F(CliPair, WhatTheClientHasShownTheBackupForgets) {

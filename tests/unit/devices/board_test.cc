@@ -73,10 +73,24 @@ TEST(Board, DevicesHaveNamesOfTheirOwn) {
 }
 
 TEST(Board, DescribesItsOptionsAndPorts) {
-  DeviceFixture one, same, other({.boot_unix_s = 1});
+  DeviceFixture one, same, other({.ram_bytes = std::uint64_t{128} << 20});
   EXPECT_EQ(one.board().describe(), same.board().describe());
   EXPECT_NE(one.board().describe(), other.board().describe());
   EXPECT_NE(one.board().describe().find("uart0 ports 3f8+8\n"), std::string::npos);
+}
+
+TEST(Board, ItsTimeOfDayMayBeToldBeforeItRuns) {
+  const auto state_of = [](DeviceFixture& m) {
+    Bytes state;
+    StateSaver saver(state);
+    for (Device* device : m.board().devices().devices) device->visit_state(saver);
+    return state;
+  };
+  DeviceFixture made({.boot_unix_s = 1'700'000'000}), told, other;
+  told.board().set_boot_time(1'700'000'000);
+  EXPECT_EQ(state_of(made), state_of(told));
+  EXPECT_NE(state_of(made), state_of(other));
+  EXPECT_EQ(made.board().describe(), other.board().describe()) << "it is not the board's";
 }
 
 TEST(Board, WideAccessesToNarrowPortsAreSplit) {

@@ -183,6 +183,34 @@ TEST(BackupSession, KeepsItsOutputsWithinALimitAndForgetsWhatIsConfirmed) {
   EXPECT_EQ(f.arbiter(ArbiterAnswer::kWon).released(), 1u);
 }
 
+TEST(BackupSession, TakesThePrimarysTimeOfDayBeforeAnythingElse) {
+  BackupSession::Options options = BackupFixture::defaults();
+  options.takes_time = true;
+  BackupFixture f(std::move(options));
+  const Actions said = f.poll();
+  ASSERT_NE(said.sent<Hello>(), nullptr);
+  EXPECT_TRUE(said.sent<Hello>()->takes_time);
+  Welcome welcome = f.welcome();
+  welcome.boot_unix_s = 1'700'000'000;
+  const Actions actions = f.say(welcome);
+  ASSERT_NE(actions.find<SetBootTime>(), nullptr);
+  EXPECT_EQ(actions.find<SetBootTime>()->boot_unix_s, 1'700'000'000);
+  EXPECT_EQ(actions.index_of<SetBootTime>(), 0u);
+}
+
+TEST(BackupSession, ItsOwnTimeOfDayIsNotChangedByAWelcome) {
+  BackupFixture f;
+  Welcome welcome = f.welcome();
+  welcome.boot_unix_s = 1;
+  const Actions actions = f.say(welcome);
+  EXPECT_EQ(f.backup.role(), Role::kHalted);
+  EXPECT_NE(actions.halt_reason().find("another time of day"), std::string::npos);
+  EXPECT_NE(actions.sent<Refuse>(), nullptr);
+  BackupFixture same;
+  EXPECT_EQ(same.say(same.welcome()).find<SetBootTime>(), nullptr);
+  EXPECT_EQ(same.backup.role(), Role::kSyncing);
+}
+
 TEST(BackupSession, AnOutputThatWasConfirmedBeforeItsMachineMadeItIsNotKept) {
   BackupFixture f;
   f.protect();

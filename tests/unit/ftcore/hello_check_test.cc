@@ -49,6 +49,25 @@ TEST(HelloCheck, NamesTheFieldThatDiffers) {
   }
 }
 
+TEST(HelloCheck, ATimeOfDayIsTakenOrComparedButNeverIgnored) {
+  Hello mine = hello(2);
+  mine.identity.boot_unix_s = 1'700'000'000;
+  Hello theirs = hello(1);
+  theirs.takes_time = true;
+  EXPECT_TRUE(check_hello(theirs, mine).has_value());
+  theirs.identity.board = "toaster";
+  EXPECT_FALSE(check_hello(theirs, mine).has_value()) << "the rest is compared all the same";
+  theirs = hello(1);
+  theirs.identity.boot_unix_s = 1'700'000'001;
+  const Status status = check_hello(theirs, mine);
+  ASSERT_FALSE(status.has_value());
+  EXPECT_NE(status.error().message().find("boot_unix_s is 1700000001 there and 1700000000 here"),
+            std::string::npos)
+      << status.error().message();
+  theirs.identity.boot_unix_s = 1'700'000'000;
+  EXPECT_TRUE(check_hello(theirs, mine).has_value());
+}
+
 TEST(HelloCheck, LooksAtTheVersionFirst) {
   Hello theirs = hello(1);
   theirs.protocol_version = kProtocolVersion + 1;

@@ -86,6 +86,20 @@ TEST(PrimarySession, WelcomesWithASessionOfItsOwn) {
   EXPECT_FALSE(f.session.is_zero());
 }
 
+TEST(PrimarySession, ItsTimeOfDayIsThePairs) {
+  PrimarySession::Options options = PrimaryFixture::defaults();
+  options.identity.boot_unix_s = 1'700'000'000;
+  PrimaryFixture f(std::move(options));
+  Message hello = PrimaryFixture::hello();
+  f.primary.on_message(hello, f.now());
+  EXPECT_NE(f.poll().sent<Refuse>(), nullptr) << "it has another one";
+  std::get<Hello>(hello.body).takes_time = true;
+  f.primary.on_message(hello, f.now());
+  const Actions actions = f.poll();
+  ASSERT_NE(actions.sent<Welcome>(), nullptr);
+  EXPECT_EQ(actions.sent<Welcome>()->boot_unix_s, 1'700'000'000);
+}
+
 TEST(PrimarySession, AnswersTheSenderNotThePeer) {
   PrimaryFixture f;
   f.protect();

@@ -62,7 +62,11 @@ inline std::vector<Message> test_messages() {
   welcome.epoch = {7};
   welcome.heartbeat_key.fill(0xa5);
   welcome.heartbeat_port = 65535;
+  welcome.boot_unix_s = 1'700'000'000;
   std::vector<Message> messages;
+  messages.push_back({Uuid{}, Uuid{}, Epoch{}, hello});
+  hello.takes_time = true;
+  hello.identity.boot_unix_s = 0;
   messages.push_back({Uuid{}, Uuid{}, Epoch{}, hello});
   messages.push_back({Uuid{}, Uuid{}, Epoch{}, Refuse{"the kernels differ: ü"}});
   const auto add = [&messages](auto body) {
