@@ -1,0 +1,154 @@
+"""Figures of a protected pair that is busy: its speed, its lag, its memory."""
+import statistics
+
+from console import Console, peak_kib, pump, wait_all
+from pairs import BenchPair, Throttle
+from report import short
+from systems import BOOT_S, CPU_BOUND, ENDLESS, JOB_END, JOB_S, PROMPT, RAM_MIB, check_job, do_job, typed
+from wire_proxy import UP
+
+SETTLE_S = 3  # Lag control, and a host's scheduler, need a moment.
+DELAY_S = 0.5
+
+
+# -------------------------------------------------------------------------------------- protected
+
+def protected(bench):
+    """The same job on a pair, and on two unrelated machines side by side; pair and pair of machines
+    take turns, and take turns in who begins."""
+    job = bench.long_job()
+    speeds, pair_s, plain_s, duties, least = [], [], [], [], []
+    for turn in range(bench.o.pairs):
+        halves = [lambda: protected_once(bench, job), lambda: plain_twice(bench, job)]
+        order = (0, 1) if turn % 2 == 0 else (1, 0)
+        done = {}
+        for index in order:
+            bench.progress(f"{'two plain machines' if index else 'pair'}, {turn + 1} of {bench.o.pairs}")
+            done[index] = halves[index]()
+        seconds, duty = done[0]
+        speeds.append(statistics.mean(done[1]) / seconds)
+        pair_s.append(seconds)
+        plain_s.extend(done[1])
+        duties.append(statistics.median(duty))
+        least.append(min(duty))
+    bench.row("CPU-bound job, protected", pair_s, "s")
+    bench.row("CPU-bound job, plain, two side by side", plain_s, "s")
+    bench.row("speed: protected / plain", speeds, "ratio", ">= .98",
+              note="each: " + " ".join(short(each) for each in speeds))
+    bench.row("duty of the primary meanwhile", duties, "share",
+              note=f"medians; the least seen {min(least):.2f}; below 1 lag control slows it")
+
+
+def protected_once(bench, job):
+    duty = []
+    with BenchPair(bench) as pair:
+        pump([pair.console], 1)
+        began, since = pair.console.type(typed(job))
+        while JOB_END not in pair.console.data[since:]:
+            duty.append(pair.status()["duty"])
+            pump([pair.console], 0.25)
+        ended = pair.console.wait(JOB_END, 1, since)
+        check_job(pair.console, job, since)
+    return ended - began, duty
+
+
+def plain_twice(bench, job):
+    """`ftvm run`, twice at once, each with its own console on a pipe."""
+    with Console(bench.ftvm_booted("run")) as one, Console(bench.ftvm_booted("run")) as other:
+        for each in (one, other):
+            each.type("\n")
+        wait_all([(one, PROMPT, 0), (other, PROMPT, 0)], BOOT_S)
+        pump([one, other], 1)
+        begun = [each.type(typed(job)) for each in (one, other)]
+        ended = wait_all([(each, JOB_END, since) for each, (_, since) in zip((one, other), begun)], JOB_S)
+        for each, (_, since) in zip((one, other), begun):
+            check_job(each, job, since)
+    return [end - began for end, (began, _) in zip(ended, begun)]
+
+
+# -------------------------------------------------------------------------------------------- lag
+
+def lag(bench):
+    """Execution lag as the primary measures it, guest busy all the time: as the pair is, and with a
+    backup that is stopped for 18 ms of each 20."""
+    seconds, lags, slowed, duties, duties_slowed, shares = bench.o.lag_seconds, [], [], [], [], []
+    for turn in range(bench.o.lag_pairs):
+        bench.progress(f"busy pair {turn + 1} of {bench.o.lag_pairs}")
+        with BenchPair(bench) as pair:
+            pair.console.type(ENDLESS + "\n")
+            found = pair.sample(seconds, skip=SETTLE_S)
+            lags += [each["execution_lag_ms"] for each in found]
+            duties += [each["duty"] for each in found]
+            with Throttle(pair.backup, run_ms=2, stop_ms=18) as throttle:
+                found = pair.sample(seconds, skip=SETTLE_S)
+            slowed += [each["execution_lag_ms"] for each in found]
+            duties_slowed += [each["duty"] for each in found]
+            shares.append(throttle.share)
+    bench.row("execution lag, busy pair", lags, "ms", "<= 200", "p95")
+    bench.row("duty of the primary meanwhile", duties, "share")
+    bench.row("execution lag, backup slowed tenfold", slowed, "ms", "<= 200", "p95",
+              note=f"it really ran {100 * statistics.median(shares):.0f} % of the time")
+    bench.row("duty of the primary meanwhile", duties_slowed, "share")
+
+
+# -------------------------------------------------------------------------------------- late acks
+
+def late_acks(bench):
+    """Instructions of a busy guest per second while acknowledgements take 500 ms, against the same
+    pair without that; phases take turns. The guest never idles, so its ticks are its work."""
+    work, ratios, duties = {False: [], True: []}, [], []
+    with BenchPair(bench, relayed=True) as pair:
+        pair.console.type(ENDLESS + "\n")
+        for turn in range(bench.o.runs):
+            for late in ((False, True) if turn % 2 == 0 else (True, False)):
+                bench.progress(f"{'delayed' if late else 'undelayed'}, {turn + 1} of {bench.o.runs}")
+                pair.relay.delay("channel", UP, DELAY_S if late else 0)
+                found = pair.sample(bench.o.phase_seconds, skip=SETTLE_S)
+                work[late].append(ticks_per_second(found))
+                if late:
+                    duties.append(statistics.median(each["duty"] for each in found))
+            ratios.append(work[True][-1] / work[False][-1])
+    bench.row("guest work, acknowledgements at once", [each / 1e6 for each in work[False]], "M/s")
+    bench.row("guest work, acknowledgements 500 ms late", [each / 1e6 for each in work[True]], "M/s")
+    bench.row("guest speed: late / at once", ratios, "ratio", ">= .95")
+    bench.row("duty of the primary while they are late", duties, "share", note="medians")
+
+
+def ticks_per_second(samples):
+    first, last = samples[0], samples[-1]
+    return (last["tick"] - first["tick"]) / (last["sampled_at"] - first["sampled_at"])
+
+
+# ----------------------------------------------------------------------------------------- memory
+
+def memory(bench):
+    """Peak resident size of both nodes after a guest has filled its RAM and run every job; the
+    backup is slowed at the end, so that buffers fill, too."""
+    peaks, filled = {"primary": [], "backup": []}, []
+    for turn in range(bench.o.memory_pairs):
+        bench.progress(f"pair {turn + 1} of {bench.o.memory_pairs}")
+        with BenchPair(bench) as pair:
+            for job in bench.jobs.values():
+                do_job(pair.console, job.line)
+            filled.append(fill_ram(pair.console))
+            pair.console.type("\n")
+            with Throttle(pair.backup, run_ms=2, stop_ms=18):
+                do_job(pair.console, CPU_BOUND.format(blocks=64))
+            for role, values in peaks.items():
+                values.append(peak_kib(getattr(pair, role).pid) / 1024)
+    for role, values in peaks.items():
+        bench.row(f"peak RSS, {role}", values, "MiB", note=f"guest RAM {RAM_MIB} MiB, "
+                  f"{statistics.median(filled):.0f} MiB of it in use at once")
+        bench.row(f"peak RSS less guest RAM, {role}", [each - RAM_MIB for each in values], "MiB", "<= 150")
+
+
+def fill_ram(console):
+    """Writes files until hardly any RAM is free, then removes them; returns MiB in use at that
+    moment, the kernel's own included."""
+    fill = ("mount -o remount,size=100% /tmp && f=$(awk '/MemAvailable/ {print int($2/1024)-24}' /proc/meminfo) && "
+            "dd if=/dev/urandom of=/tmp/fill bs=1M count=$f 2>/dev/null && "
+            "echo in-u''se $(awk '/MemFree/ {print int($2/1024)}' /proc/meminfo) && rm /tmp/fill")
+    since = len(console.data)
+    do_job(console, fill)
+    free = int(console.data.split(b"in-use ")[-1].split()[0]) if b"in-use " in console.data[since:] else 0
+    return RAM_MIB - free
