@@ -1,11 +1,14 @@
 # shellcheck shell=bash
-# The Linux guest: Debian's cloud kernel and an initramfs of busybox plus the static programs of
-# tests/guest/linux. Results: $FTVM_DEPS/guest/{vmlinuz,initramfs.cpio.gz}. Sourced by ./dev.
+# The Linux guest: Debian's cloud kernel and an initramfs of busybox, the kernel modules of a swap
+# device in RAM, and the programs of tests/guest/linux. Results:
+# $FTVM_DEPS/guest/{vmlinuz,initramfs.cpio.gz}. Sourced by ./dev.
 
 GUEST=$FTVM_DEPS/guest
 GUEST_KERNEL_PACKAGE=linux-image-cloud-amd64
 GUEST_INIT=examples/debian/init
 GUEST_PROGRAMS=tests/guest/linux
+# What `insmod` needs for zram, in this order.
+GUEST_MODULES=(mm/zsmalloc crypto/lzo-rle drivers/block/zram/zram)
 
 setup_guest() {
   local key
@@ -46,6 +49,7 @@ guest_key() {
   {
     find "$GUEST_PROGRAMS" -name '*.[ch]' -type f 2>/dev/null | LC_ALL=C sort | xargs -r sha256sum
     sha256sum "$GUEST_INIT" "$GUEST/root/bin/busybox" .ci/guest.sh
+    readlink "$GUEST/vmlinuz"
     gcc -dumpfullversion
   } | sha256sum
 }
@@ -60,21 +64,26 @@ build_initramfs() {
   for applet in $("$root/bin/busybox" --list-full); do
     [[ $applet == bin/busybox ]] || ln -s /bin/busybox "$root/$applet"
   done
+  install_guest_modules "$root/lib/modules"
   compile_guest_programs "$root/bin"
   pack_initramfs "$root" "$GUEST/initramfs.cpio.gz"
   rm -rf "$root"
   say "guest initramfs is $(stat -c %s "$GUEST/initramfs.cpio.gz") bytes"
 }
 
-compile_guest_programs() {
-  local bin=$1 source name
-  for source in "$GUEST_PROGRAMS"/*.c; do
-    [[ -f $source ]] || continue
-    name=$(basename "$source" .c)
-    rm -f "$bin/$name"
-    gcc -O1 -static -pthread -s -o "$bin/$name" "$source" ||
-      fail "a guest program does not compile" "$source" "read the compiler's message above"
+install_guest_modules() {
+  local folder=$1 module
+  mkdir -p "$folder"
+  for module in "${GUEST_MODULES[@]}"; do
+    install -m 644 "$GUEST"/root/lib/modules/*/kernel/"$module.ko" "$folder/" ||
+      fail "a module of the guest's kernel is missing" "$module.ko" "see GUEST_MODULES in .ci/guest.sh"
   done
+}
+
+compile_guest_programs() {
+  local bin=$1
+  gcc -O1 -Wall -Wextra -static -pthread -s -I. -o "$bin/corpus" "$GUEST_PROGRAMS"/*.c ||
+    fail "the guest's programs do not compile" "$GUEST_PROGRAMS" "read the compiler's message above"
 }
 
 # pack_initramfs ROOT FILE: equal trees give equal bytes, so a journal's image digest still holds

@@ -11,31 +11,38 @@ namespace {
 
 using replay::Record;
 
-/// Guest time of a run, followed by its ClockSync records.
+/// Guest time of a run, followed by its ClockSync records. Under the virtual clock, and from
+/// power-on, the clock is the one every machine starts with. Else it starts with the snapshot's,
+/// which is not here: nothing is known before the first of them, and ticks are counted from there.
 class GuestTimeline {
  public:
-  explicit GuestTimeline(const replay::JournalHeader& header) : start_(header.start) {
-    // Under the virtual clock, and from power-on, the clock is the one every machine starts with.
-    const bool known = header.identity.clock == replay::ClockMode::kVirtual || start_ == Tick{};
-    if (known) from_ = clock_.at(start_);
+  explicit GuestTimeline(const replay::JournalHeader& header) {
+    const bool known =
+        header.identity.clock == replay::ClockMode::kVirtual || header.start == Tick{};
+    if (!known) return;
+    origin_ = Tick{};
+    from_ = clock_.at(header.start);
   }
 
   /// Errors: kBadData for a clock that goes back.
   Status see(const Record& record) {
     const auto* sync = std::get_if<ClockSync>(&record.body);
     if (sync == nullptr) return {};
-    FTVM_TRY(clock_.apply(record.at, *sync));
+    if (!origin_) origin_ = record.at;
+    FTVM_TRY(clock_.apply(since_origin(record.at), *sync));
     if (!from_) from_ = sync->base;
     return {};
   }
 
   [[nodiscard]] std::uint64_t ns_until(Tick tick) const {
-    return from_ ? clock_.at(tick).ns - from_->ns : 0;
+    return from_ ? clock_.at(since_origin(tick)).ns - from_->ns : 0;
   }
 
  private:
-  Tick start_;
+  [[nodiscard]] Tick since_origin(Tick tick) const { return {tick.value - origin_->value}; }
+
   GuestClock clock_;
+  std::optional<Tick> origin_;
   std::optional<GuestTime> from_;
 };
 

@@ -408,7 +408,7 @@ def check_events(files):
 
 def check_dead_headers(files):
     """A header nobody includes documents code that does not exist."""
-    used = {t for f in files if f.suffix in CPP for _, _, t in includes_of(f)}
+    used = {t for f in files if f.suffix in CPP + (".c",) for _, _, t in includes_of(f)}
     for file in files:
         if file.suffix == ".h" and file.path not in used:
             yield file.path, 1, "dead-file", "no file includes this header"

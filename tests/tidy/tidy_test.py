@@ -164,6 +164,10 @@ class TidyTest(unittest.TestCase):
     def test_dead_header(self):
         self.assert_found("devices/x.h", 1, "dead-file", "// X.\n#pragma once\n")
 
+    def test_a_header_of_a_c_program_is_not_dead(self):
+        self.assertEqual(self.problems({"tests/x.h": "// X.\n#pragma once\n",
+                                        "tests/x.c": '// X.\n#include "tests/x.h"\n'}), [])
+
 
 if __name__ == "__main__":
     unittest.main()

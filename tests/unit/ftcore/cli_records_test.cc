@@ -118,6 +118,21 @@ TEST_F(Summary, OfAJournalThatStartsAtASnapshotBeginsItsTimeAtTheFirstSync) {
             std::string::npos);
 }
 
+TEST_F(Summary, AClockThatRanSlowlyBeforeTheSnapshotIsNoDamage) {
+  replay::JournalHeader header = replay::some_header();
+  header.start = {2'000'000'000};
+  header.start_snapshot = Digest{{1, 2}};
+  // At the nominal rate it would be 20 s at that tick.
+  const ClockSync sync{.base = {1'000'000'000}, .ps_per_tick = 2000};
+  const std::vector<Record> records{
+      {{1}, {2'000'000'100}, Endpoint::kClock, sync},
+      {{2}, {2'000'500'100}, Endpoint::kPower, replay::End{EndReason::kPowerOff, {}}}};
+  const auto summary = summarize_journal(write(records, header), nullptr);
+  ASSERT_TRUE(summary) << summary.error().message();
+  EXPECT_FALSE(summary->damage) << summary->damage->message();
+  EXPECT_EQ(summary->guest_ns, 1'000'000u);
+}
+
 TEST_F(Summary, JsonOfAnIdentityThatIsNoUtf8IsStillJson) {
   replay::JournalHeader header = replay::some_header();
   header.identity.command_line = "console=\xff\xfe\"\\";
