@@ -9,7 +9,7 @@
 
 namespace ftvm::ftcore {
 
-BackupWorld::BackupWorld(Options options, devices::host::LiveWorld& live, NodeLink& node,
+BackupWorld::BackupWorld(Options options, devices::host::Outside& live, NodeLink& node,
                          replay::RecordSink* file)
     : options_(std::move(options)),
       live_(live),

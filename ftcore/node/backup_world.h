@@ -9,6 +9,7 @@
 #include <string>
 
 #include "devices/host/live_world.h"
+#include "devices/host/outside.h"
 #include "emulator/world.h"
 #include "ftcore/node/live_half.h"
 #include "ftcore/node/node_link.h"
@@ -35,7 +36,7 @@ class BackupWorld final : public World {
   };
 
   /// Lifetime: all are borrowed; `file` may be null.
-  BackupWorld(Options options, devices::host::LiveWorld& live, NodeLink& node, replay::RecordSink* file);
+  BackupWorld(Options options, devices::host::Outside& live, NodeLink& node, replay::RecordSink* file);
 
   Tick horizon(Tick now) override;
   std::vector<Input> take_inputs(Tick now, GuestTime time, InputRoom room) override;
@@ -62,7 +63,7 @@ class BackupWorld final : public World {
   bool follow_end(Tick now, EndReason* reason);
 
   Options options_;
-  devices::host::LiveWorld& live_;
+  devices::host::Outside& live_;
   NodeLink& node_;
   replay::RecordSink* file_;
   replay::ReplayCursor cursor_;
