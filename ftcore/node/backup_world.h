@@ -47,7 +47,8 @@ class BackupWorld final : public World {
   void end(Tick now, EndReason reason, const Digest& state) override;
 
   /// After the machine's run: stays until the node says how it ends. A guest that ended by itself
-  /// before its primary's End arrived may have to go live only to end as the machine.
+  /// before its primary's End arrived may have to go live only to end as the machine; one whose
+  /// primary died behind its End, to say the last words.
   void finish(Tick now, EndReason reason, const Digest& state);
 
   [[nodiscard]] bool live() const { return recording_ != nullptr; }
@@ -58,6 +59,7 @@ class BackupWorld final : public World {
   void pull();
   void met(JournalSeq mark);
   void go_live(Tick now, Epoch epoch);
+  void go_live_to_end(Epoch epoch);
   void keep(const replay::Record& record);
   bool end_with(EndReason reason, std::string note, EndReason* out);
   bool follow_end(Tick now, EndReason* reason);
@@ -72,6 +74,7 @@ class BackupWorld final : public World {
   Orders orders_;  // Levels as last heard, and what is to be journalled once live.
   bool closed_ = false;   // The cursor was told that nothing more comes.
   bool drained_ = false;  // The node was told.
+  bool end_told_ = false;  // Live behind the journal's End.
   std::deque<Output> unmet_;  // Own outputs whose marks have not arrived.
   LiveHalf half_;
   RecordTee tee_;

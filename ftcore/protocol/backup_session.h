@@ -78,7 +78,7 @@ class BackupSession {
   void on_diverged(const std::string& text, HostTime now);
   /// Somebody who outlives the primary has every output up to this mark.
   void on_confirmed(JournalSeq mark, HostTime now);
-  /// Once live: the run is over.
+  /// Once live: the run is over; at once, when it ended before its primary was lost.
   void on_end(EndReason reason, HostTime now);
 
   /// Answer to Arbitrate. One that was not asked for is ignored.
@@ -110,6 +110,7 @@ class BackupSession {
   void primary_lost(std::string_view why);
   void drain();
   void try_live();
+  void try_finish();
   void judge_peer();
   void send_ack();
   [[nodiscard]] bool has_news() const;
@@ -127,6 +128,8 @@ class BackupSession {
   Welcome welcome_;  // Once joined.
   bool paused_ = false;
   bool drained_ = false;
+  bool ended_ = false;    // The journal has its planned end.
+  bool goodbye_ = false;  // Behind it the primary said that every output has left.
   EndReason end_reason_ = EndReason::kStopped;
   Tick executed_;
   Ack acked_;  // As last sent.

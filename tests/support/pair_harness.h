@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "ftcore/protocol/planned_end.h"
 #include "tests/support/pair_box.h"
 
 namespace ftvm::ftcore::test {
@@ -94,6 +95,7 @@ class Pair final : public PairBox {
 
   bool primary_wedged = false;           // The vCPU hangs, the rest runs.
   std::optional<EndReason> end_primary;  // At its next tick.
+  [[nodiscard]] std::uint64_t outputs_made() const { return primary_guest_.outputs; }
 
   Oracle oracle;
 
@@ -174,6 +176,10 @@ class Pair final : public PairBox {
 
   void run_backup_guest() override {
     if (backup_finish || !backup_ends.empty() || backup().paused()) return;
+    if (backup_end_ && backup().role() == Role::kLone) {
+      backup().on_end(*backup_end_, now());
+      return carry_out_backup();
+    }
     const auto ticks = static_cast<std::uint64_t>(
         std::max(1.0, static_cast<double>(options_.ticks_per_ms) * 2 * options_.backup_speed));
     for (std::uint64_t i = 0; i < ticks; ++i) {
@@ -211,6 +217,8 @@ class Pair final : public PairBox {
       if (const auto* input = std::get_if<ConsoleBytes>(&record.body)) {
         apply(backup_guest_, *input);
       }
+      const auto* end = std::get_if<replay::End>(&record.body);
+      if (end != nullptr && end_plan(end->reason) == EndPlan::kBothEnd) backup_end_ = end->reason;
       backup_seq_ = record.seq.value;
       backup_inbox_.pop_front();
     }
@@ -275,6 +283,7 @@ class Pair final : public PairBox {
   std::uint64_t delivered_ = 0;                     // Last record in the backup's memory.
   std::map<std::uint64_t, std::uint64_t> mark_of_;  // Output number to record number.
   std::optional<Drain> drain_;
+  std::optional<EndReason> backup_end_;  // Of the journal, if the run was not handed over.
   bool lied_ = false;  // Plant::kSkipDrain has struck.
 };
 
