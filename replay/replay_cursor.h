@@ -75,6 +75,11 @@ class ReplayCursor {
   [[nodiscard]] JournalSeq last_seq() const { return last_seq_; }  // Pushed.
   [[nodiscard]] Tick last_at() const { return last_at_; }          // Of the last record pushed.
   [[nodiscard]] Tick granted() const { return granted_; }
+  /// How the journal ends, once its End was pushed.
+  [[nodiscard]] std::optional<EndReason> journal_end() const {
+    if (!end_) return std::nullopt;
+    return std::get<End>(end_->body).reason;
+  }
   /// Every record up to this one was delivered to the machine or compared with it.
   [[nodiscard]] JournalSeq done_seq() const;
 

@@ -12,6 +12,7 @@
 
 #include "devices/host/console_endpoint.h"
 #include "devices/host/host_clock.h"
+#include "devices/host/outside.h"
 #include "devices/host/wake_event.h"
 #include "emulator/world.h"
 
@@ -21,7 +22,7 @@ namespace ftvm::devices::host {
 /// milliseconds.
 inline constexpr std::uint64_t kSliceTicks = 500'000;
 
-class LiveWorld final : public World {
+class LiveWorld final : public Outside {
  public:
   enum class Clock : std::uint8_t {
     kVirtual,  // Idle time is skipped, nothing of the host's clock is seen.
@@ -61,8 +62,7 @@ class LiveWorld final : public World {
 
   // Before the run, or between runs. Threading: vCPU thread.
 
-  /// Where the console's streams stand, for a machine that does not start at power-on.
-  void set_console_offsets(std::uint64_t input, std::uint64_t output);
+  void set_console_offsets(std::uint64_t input, std::uint64_t output) override;
   [[nodiscard]] std::uint64_t console_input_offset() const { return input_offset_; }
   [[nodiscard]] std::uint64_t console_output_offset() const { return output_offset_; }
   /// Bytes written to the debug port; nothing without a sink.
@@ -70,8 +70,8 @@ class LiveWorld final : public World {
   /// The guest should show `time` now (a restored machine whose clock shall be right). Without
   /// this, guest time goes on from where it stood.
   void anchor_clock(GuestTime time);
-  /// On a backup, at each ClockSync of the primary: see ClockDiscipline::observe_peer.
-  void observe_clock(GuestTime time);
+  /// See ClockDiscipline::observe_peer.
+  void observe_clock(GuestTime time) override;
   /// Forgets a stop, so that the machine may run on.
   void clear_stop() { stop_.store(0); }
 
@@ -79,7 +79,7 @@ class LiveWorld final : public World {
 
   /// Ends the run at the next stop; the first reason wins.
   void request_stop(EndReason reason);
-  [[nodiscard]] bool stop_requested() const { return stop_.load() != 0; }
+  [[nodiscard]] bool stop_requested() const override { return stop_.load() != 0; }
   /// Makes a wait() return early, so that a wrapper can look at what else has happened.
   void wake() const { wake_.notify(); }
   /// The operator's buttons; pressing one twice before the guest sees it is pressing it once.

@@ -9,7 +9,7 @@
 
 namespace ftvm::ftcore {
 
-BackupWorld::BackupWorld(Options options, devices::host::LiveWorld& live, NodeLink& node)
+BackupWorld::BackupWorld(Options options, devices::host::Outside& live, NodeLink& node)
     : options_(std::move(options)),
       live_(live),
       node_(node),
@@ -158,24 +158,43 @@ bool BackupWorld::follow_end(Tick now, EndReason* reason) {
   if (orders_.halted) return end_with(EndReason::kHalted, *orders_.halted, reason);
   if (orders_.finished) return end_with(orders_.finished->reason, orders_.finished->note, reason);
   if (!drained_ || !orders_.live) return false;
+  if (cursor_.journal_end()) {
+    go_live_to_end(*orders_.live);
+    return false;  // The node is about to say so.
+  }
   go_live(now, *orders_.live);
   return recording_->should_end(now, reason);
 }
 
 void BackupWorld::finish(Tick now, EndReason reason, const Digest& state) {
   const bool own_decision = reason == EndReason::kStopped || reason == EndReason::kDiverged;
-  while (!recording_ && !own_decision) {
+  if (!recording_ && own_decision) return;
+  while (true) {
     pull();
     if (closed_ && !std::exchange(drained_, true)) node_.on_drained();
     if (orders_.halted) note_ = *orders_.halted;
     if (orders_.finished) note_ = orders_.finished->note;
-    if (orders_.halted || orders_.finished || live_.stop_requested()) return;
-    if (drained_ && orders_.live) {
-      go_live(now, *orders_.live);
-      return recording_->end(now, reason, state);
+    // Behind the last output: the console must not be told of the end before it has that.
+    if (orders_.halted || orders_.finished) return;
+    if (!recording_ && live_.stop_requested()) return;
+    if (!recording_ && drained_ && orders_.live) {
+      if (cursor_.journal_end()) {
+        go_live_to_end(*orders_.live);
+      } else {
+        go_live(now, *orders_.live);
+        recording_->end(now, reason, state);
+      }
     }
     node_.wait_for_orders();
   }
+}
+
+/// The run is over and its journal complete; all that is left to be live for is what the primary may
+/// not have let out.
+void BackupWorld::go_live_to_end(Epoch epoch) {
+  if (std::exchange(end_told_, true)) return;
+  options_.on_live(epoch, options_.console_input);
+  node_.on_end(*cursor_.journal_end());
 }
 
 void BackupWorld::go_live(Tick now, Epoch epoch) {

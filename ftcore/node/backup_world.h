@@ -10,6 +10,7 @@
 #include <string>
 
 #include "devices/host/live_world.h"
+#include "devices/host/outside.h"
 #include "emulator/world.h"
 #include "ftcore/node/live_half.h"
 #include "ftcore/node/node_link.h"
@@ -36,7 +37,7 @@ class BackupWorld final : public World {
   };
 
   /// Lifetime: all are borrowed.
-  BackupWorld(Options options, devices::host::LiveWorld& live, NodeLink& node);
+  BackupWorld(Options options, devices::host::Outside& live, NodeLink& node);
 
   /// Before the run, of a machine that takes its primary's time of day: waits for it. Nothing when
   /// the node is over before, or is to stop.
@@ -53,7 +54,8 @@ class BackupWorld final : public World {
   void end(Tick now, EndReason reason, const Digest& state) override;
 
   /// After the machine's run: stays until the node says how it ends. A guest that ended by itself
-  /// before its primary's End arrived may have to go live only to end as the machine.
+  /// before its primary's End arrived may have to go live only to end as the machine; one whose
+  /// primary died behind its End, to say the last words.
   void finish(Tick now, EndReason reason, const Digest& state);
 
   [[nodiscard]] bool live() const { return recording_ != nullptr; }
@@ -64,12 +66,13 @@ class BackupWorld final : public World {
   void pull();
   void met(JournalSeq mark);
   void go_live(Tick now, Epoch epoch);
+  void go_live_to_end(Epoch epoch);
   void keep(const replay::Record& record);
   bool end_with(EndReason reason, std::string note, EndReason* out);
   bool follow_end(Tick now, EndReason* reason);
 
   Options options_;
-  devices::host::LiveWorld& live_;
+  devices::host::Outside& live_;
   NodeLink& node_;
   replay::RecordSink* file_ = nullptr;
   replay::ReplayCursor cursor_;
@@ -78,6 +81,7 @@ class BackupWorld final : public World {
   Orders orders_;             // Levels as last heard, and what is to be journalled once live.
   bool closed_ = false;       // The cursor was told that nothing more comes.
   bool drained_ = false;      // The node was told.
+  bool end_told_ = false;     // Live behind the journal's End.
   std::deque<Output> unmet_;  // Own outputs whose marks have not arrived.
   LiveHalf half_;
   std::optional<RecordTee> tee_;                       // Once live.

@@ -9,7 +9,6 @@
 #include <string>
 #include <utility>
 
-#include "devices/host/live_world.h"
 #include "emulator/world.h"
 #include "ftcore/node/node_link.h"
 #include "replay/recording_world.h"
@@ -31,7 +30,7 @@ class RecordTee final : public replay::RecordSink {
 class LiveHalf final : public World {
  public:
   /// Lifetime: all are borrowed. `recording` is the world that decorates this one.
-  LiveHalf(devices::host::LiveWorld& live, NodeLink& node) : live_(live), node_(node) {}
+  LiveHalf(World& live, NodeLink& node) : live_(live), node_(node) {}
   void set_recording(replay::RecordingWorld& recording) { recording_ = &recording; }
 
   Tick horizon(Tick now) override;
@@ -52,7 +51,7 @@ class LiveHalf final : public World {
   void obey(Tick now);
   void yield_share();
 
-  devices::host::LiveWorld& live_;
+  World& live_;
   NodeLink& node_;
   replay::RecordingWorld* recording_ = nullptr;
   bool paused_ = true;

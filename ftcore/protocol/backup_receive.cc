@@ -79,6 +79,10 @@ void BackupSession::dispatch(const Message& message) {
     core_.ignore("the session is over");
   } else if (const auto* keepalive = std::get_if<Keepalive>(&message.body)) {
     core_.detector().on_paused(keepalive->paused, core_.now());
+  } else if (!receiving && std::holds_alternative<Bye>(message.body)) {
+    goodbye_ = true;
+    core_.detector().stop();
+    try_finish();
   } else if (!receiving) {
     core_.ignore("behind the end of the run");
   } else if (const auto* records = std::get_if<Records>(&message.body)) {
@@ -88,7 +92,7 @@ void BackupSession::dispatch(const Message& message) {
   } else if (const auto* confirmed = std::get_if<Confirmed>(&message.body)) {
     on_confirmed(*confirmed);
   } else if (const auto* bye = std::get_if<Bye>(&message.body)) {
-    // A planned end has its End record before it, and then this node would be draining.
+    // A planned end has its End record before its Bye, and then this node would be draining.
     primary_lost("it left: " + bye->reason);
   } else {
     core_.ignore("not a primary's message");
@@ -142,6 +146,7 @@ void BackupSession::on_control_record(const replay::Record& record) {
     case EndPlan::kBothEnd: {
       const bool stepped = core_.step(RoleEvent::kEnd);
       FTVM_ASSERT(stepped);
+      ended_ = true;
       return drain();
     }
     case EndPlan::kHandOver: {

@@ -60,8 +60,8 @@ HostTime BackupSession::next_due() const {
 void BackupSession::judge_peer() {
   FailureDetector& detector = core_.detector();
   if (!detector.started()) return;
-  // A primary that waits for this node's room says that it is paused.
-  detector.expect_progress(true, core_.now());
+  // A primary that waits for this node's room says that it is paused; one that ended stands still.
+  detector.expect_progress(!ended_, core_.now());
   const Verdict verdict = detector.on_tick(core_.now());
   if (verdict.state == PeerState::kLost) primary_lost(verdict.why);
 }
@@ -73,11 +73,12 @@ void BackupSession::primary_lost(std::string_view why) {
                       "the primary was lost (" + std::string(why) +
                           ") before this backup was in sync: it can not take over");
   }
-  if (core_.role() != Role::kBackup) return;  // Draining: its primary ended as planned.
+  if (core_.role() != Role::kBackup && core_.role() != Role::kDraining) return;
   FTVM_MARK("backup.arbitrating");
+  if (ended_) FTVM_MARK("backup.last_words");  // Which nobody but this node may have.
   const bool stepped = core_.step(RoleEvent::kPrimaryLost);
   FTVM_ASSERT(stepped);
-  drain();
+  if (!ended_) drain();
   core_.arbitrate();
 }
 
@@ -99,6 +100,14 @@ void BackupSession::on_drained(HostTime now) {
   executed_ = std::max(executed_, inbox_.limit());
   drained_ = true;
   if (core_.role() == Role::kArbitrating) return try_live();
+  try_finish();
+}
+
+/// Nothing is left to do when the machine has come to the end and the primary has let everything
+/// out. Before that goodbye the primary may die with its last outputs, and they are here.
+void BackupSession::try_finish() {
+  FTVM_ASSERT(core_.role() == Role::kDraining);
+  if (!drained_ || !goodbye_) return;
   const bool stepped = core_.step(RoleEvent::kDrained);
   FTVM_ASSERT(stepped);
   core_.finish(end_reason_, "");
@@ -112,7 +121,7 @@ void BackupSession::on_arbiter(Epoch epoch, ArbiterAnswer answer, HostTime now) 
 void BackupSession::try_live() {
   if (core_.role() != Role::kArbitrating || !core_.won() || !drained_) return;
   FTVM_ASSERT(inbox_.consumed() == inbox_.accepted());
-  core_.go_live(true);
+  core_.go_live(!ended_);
   start_heartbeats();
 }
 

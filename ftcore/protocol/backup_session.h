@@ -79,7 +79,7 @@ class BackupSession {
   void on_drained(HostTime now);
   /// The machine computed something else than its journal says, and where.
   void on_diverged(const std::string& text, HostTime now);
-  /// Once live: the run is over.
+  /// Once live: the run is over; at once, when it ended before its primary was lost.
   void on_end(EndReason reason, HostTime now);
 
   /// Answer to Arbitrate. One that was not asked for is ignored.
@@ -112,6 +112,7 @@ class BackupSession {
   void primary_lost(std::string_view why);
   void drain();
   void try_live();
+  void try_finish();
   void judge_peer();
   void send_ack();
   [[nodiscard]] bool has_news() const;
@@ -129,6 +130,8 @@ class BackupSession {
   Welcome welcome_;  // Once joined.
   bool paused_ = false;
   bool drained_ = false;
+  bool ended_ = false;    // The journal has its planned end.
+  bool goodbye_ = false;  // Behind it the primary said that every output has left.
   EndReason end_reason_ = EndReason::kStopped;
   Tick executed_;
   Ack acked_;  // As last sent.

@@ -8,6 +8,7 @@
 //   syncing --protected--> backup --primary_lost or hand_over--> arbitrating
 //   syncing --primary_lost--> halted     (it may not be in sync, so it must never ask)
 //                          backup --end--> draining --drained--> finished
+//                                          draining --primary_lost--> arbitrating
 //   arbitrating --won--> lone
 //   arbitrating --lost--> halted
 //   any but finished and halted --higher_epoch--> halted
@@ -32,7 +33,7 @@ enum class Role : std::uint8_t {
   kEnding,   // A primary whose run ended as planned; the backup's last acknowledgement is due.
   kSyncing,  // A backup that must never ask the arbiter.
   kBackup,
-  kDraining,     // A backup that runs to the planned end of its primary.
+  kDraining,     // A backup that runs to the planned end of its primary, whose goodbye is due.
   kArbitrating,  // The other side is gone; whether this one lives is the arbiter's to say.
   kFinished,     // Planned end.
   kHalted,       // Must not go on.
@@ -48,7 +49,7 @@ enum class RoleEvent : std::uint8_t {
   kPrimaryLost,
   kHandOver,  // The primary ended in order to be taken over.
   kEnd,       // Planned end: of the own run, or of the primary's.
-  kDrained,   // All was acknowledged (primary), or executed (backup).
+  kDrained,   // All was acknowledged (primary), or executed and the primary said goodbye (backup).
   kWon,       // Only when there is nothing left to drain.
   kLost,
   kRefused,   // The peer or the arbiter says that this node may not take part.
@@ -64,7 +65,7 @@ struct RoleEdge {
   Role to;
 };
 
-inline constexpr std::array<RoleEdge, 39> kRoleEdges{{
+inline constexpr std::array<RoleEdge, 40> kRoleEdges{{
     {Role::kWaiting, RoleEvent::kStartAlone, Role::kLone},
     {Role::kWaiting, RoleEvent::kBackupJoined, Role::kJoining},
     {Role::kWaiting, RoleEvent::kEnd, Role::kFinished},
@@ -95,6 +96,7 @@ inline constexpr std::array<RoleEdge, 39> kRoleEdges{{
     {Role::kBackup, RoleEvent::kDiverged, Role::kHalted},
     {Role::kBackup, RoleEvent::kLeave, Role::kFinished},
     {Role::kBackup, RoleEvent::kHigherEpoch, Role::kHalted},
+    {Role::kDraining, RoleEvent::kPrimaryLost, Role::kArbitrating},
     {Role::kDraining, RoleEvent::kDrained, Role::kFinished},
     {Role::kDraining, RoleEvent::kDiverged, Role::kHalted},
     {Role::kDraining, RoleEvent::kLeave, Role::kFinished},

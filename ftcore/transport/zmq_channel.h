@@ -35,7 +35,7 @@ struct ZmqChannelOptions {
   /// bytes in bounds long before.
   int send_queue_messages_max = 4096;
   /// How long the end of the channel may block for what is not yet sent, a goodbye for example.
-  int linger_ms = 0;
+  int linger_ms = 200;
 };
 
 class ZmqChannel final : public Channel {

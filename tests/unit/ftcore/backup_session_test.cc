@@ -274,6 +274,40 @@ TEST(BackupSession, APlannedEndIsFollowedWithoutTheArbiter) {
   }
 }
 
+TEST(BackupSession, APlannedEndIsNotOverBeforeThePrimarysGoodbye) {
+  BackupFixture f;
+  f.protect();
+  f.send(replay::End{EndReason::kPowerOff, {}});
+  EXPECT_EQ(f.drained().find<Finish>(), nullptr) << "the primary may still hold the last outputs";
+  EXPECT_EQ(f.pass(2'000).find<Arbitrate>(), nullptr) << "it stands still and is no worse for it";
+  EXPECT_EQ(f.backup.role(), Role::kDraining);
+  ASSERT_NE(f.say(Bye{"power_off"}).find<Finish>(), nullptr);
+  EXPECT_EQ(f.backup.role(), Role::kFinished);
+}
+
+TEST(BackupSession, APrimaryLostBehindItsEndLeavesTheLastWordsToTheWinner) {
+  for (const bool drained_first : {true, false}) {
+    BackupFixture f;
+    f.protect();
+    f.tick += 50;
+    f.send(output_mark());
+    f.backup.on_output({f.seq}, output(f.tick), f.now());
+    f.send(replay::End{EndReason::kPowerOff, {}});
+    if (drained_first) f.drained();
+    f.backup.on_channel_closed(f.now());
+    EXPECT_NE(f.pass(300, false).find<Arbitrate>(), nullptr);
+    const Actions won = f.arbiter(ArbiterAnswer::kWon);
+    const Actions live = drained_first ? won : f.drained();
+    ASSERT_NE(live.find<GoLive>(), nullptr);
+    EXPECT_EQ(live.released(), 1u);
+    EXPECT_EQ(live.find<Journal>(), nullptr) << "nothing follows an End";
+    f.backup.on_end(EndReason::kPowerOff, f.now());
+    const Actions done = f.poll();
+    ASSERT_NE(done.find<Finish>(), nullptr);
+    EXPECT_EQ(done.find<Finish>()->reason, EndReason::kPowerOff);
+  }
+}
+
 TEST(BackupSession, AHandOverArbitratesAtOnce) {
   for (const EndReason reason : {EndReason::kHandOver, EndReason::kDiskFull, EndReason::kHalted}) {
     BackupFixture f;

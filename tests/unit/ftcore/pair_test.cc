@@ -260,6 +260,22 @@ TEST(Pair, BothEndWhenTheGuestPowersOff) {
   }
 }
 
+TEST(Pair, TheLastWordsOutliveAPrimaryThatDiesBehindItsEnd) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Pair pair({.seed = seed});
+    ASSERT_TRUE(pair.run_until_protected());
+    pair.run(250 + static_cast<std::int64_t>(seed));
+    pair.end_primary = EndReason::kPowerOff;
+    ASSERT_TRUE(pair.run_until([&] { return pair.backup().role() == Role::kDraining; }, 100));
+    pair.kill_primary();
+    ASSERT_TRUE(pair.run_until([&] { return pair.backup_finish.has_value(); }, 1000));
+    EXPECT_EQ(pair.backup_finish, EndReason::kPowerOff);
+    EXPECT_EQ(pair.backup_live, 2u) << "the arbiter says that nobody else is";
+    EXPECT_EQ(pair.oracle.stream.size(), pair.outputs_made()) << "seed " << seed;
+    EXPECT_CLEAN(pair) << "seed " << seed;
+  }
+}
+
 TEST(Pair, HandOverMovesTheMachine) {
   for (const EndReason reason : {EndReason::kHandOver, EndReason::kDiskFull}) {
     Pair pair({});

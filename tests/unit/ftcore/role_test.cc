@@ -29,7 +29,7 @@ constexpr RoleRow kRows[] = {
     {Role::kWaiting, "LJ.....F...H..H"},     {Role::kJoining, "..P.W..F...H..H"},
     {Role::kLone, ".......F......H"},        {Role::kPrimary, "....A..E......H"},
     {Role::kEnding, "....A...F.....H"},      {Role::kSyncing, "...B.H.....HHFH"},
-    {Role::kBackup, ".....AAD....HFH"},      {Role::kDraining, "........F...HFH"},
+    {Role::kBackup, ".....AAD....HFH"},      {Role::kDraining, ".....A..F...HFH"},
     {Role::kArbitrating, ".........LH.HFH"}, {Role::kFinished, "..............."},
     {Role::kHalted, "..............."}};
 
