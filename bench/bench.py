@@ -58,12 +58,12 @@ NUMBERS = {
     "detection": ("kill: detection time, ms", 200, 200),
     "host-detection": ("host_lost: detection time, ms", 100, 100),
     "echoes": ("latency: characters for each system", 1000, 40),
-    "idle-seconds": ("journal, replay: length of the idle time", 60, 5),
+    "idle-seconds": ("journal, replay: length of the idle time", 60, 3),
     "lag-pairs": ("lag: pairs", 2, 1),
-    "lag-seconds": ("lag: length of either half", 30, 5),
-    "phase-seconds": ("late_acks: length of a phase, 3 s of it to settle", 13, 5),
+    "lag-seconds": ("lag: length of either half", 30, 4),
+    "phase-seconds": ("late_acks: length of a phase, 3 s of it to settle", 13, 4),
     "memory-pairs": ("memory: pairs", 2, 1),
-    "windows": ("state: windows for each job", 8, 2),
+    "windows": ("state: windows for each job", 8, 1),
     "window-ms": ("state: length of a window", 100, 30),
 }
 

@@ -146,7 +146,7 @@ def fill_ram(console):
     """Writes files until hardly any RAM is free, then removes them; returns MiB in use at that
     moment, the kernel's own included."""
     fill = ("mount -o remount,size=100% /tmp && f=$(awk '/MemAvailable/ {print int($2/1024)-24}' /proc/meminfo) && "
-            "dd if=/dev/urandom of=/tmp/fill bs=1M count=$f 2>/dev/null && "
+            "dd if=/dev/zero of=/tmp/fill bs=1M count=$f 2>/dev/null && "
             "echo in-u''se $(awk '/MemFree/ {print int($2/1024)}' /proc/meminfo) && rm /tmp/fill")
     since = len(console.data)
     do_job(console, fill)
