@@ -158,7 +158,7 @@ bool BackupWorld::follow_end(Tick now, EndReason* reason) {
   if (orders_.halted) return end_with(EndReason::kHalted, *orders_.halted, reason);
   if (orders_.finished) return end_with(orders_.finished->reason, orders_.finished->note, reason);
   if (!drained_ || !orders_.live) return false;
-  if (cursor_.journal_end()) {
+  if (over()) {
     go_live_to_end(*orders_.live);
     return false;  // The node is about to say so.
   }
@@ -178,7 +178,7 @@ void BackupWorld::finish(Tick now, EndReason reason, const Digest& state) {
     if (orders_.halted || orders_.finished) return;
     if (!recording_ && live_.stop_requested()) return;
     if (!recording_ && drained_ && orders_.live) {
-      if (cursor_.journal_end()) {
+      if (over()) {
         go_live_to_end(*orders_.live);
       } else {
         go_live(now, *orders_.live);
@@ -187,6 +187,12 @@ void BackupWorld::finish(Tick now, EndReason reason, const Digest& state) {
     }
     node_.wait_for_orders();
   }
+}
+
+/// The machine ended, on purpose: there is nothing to go on with, as there is behind a hand-over.
+bool BackupWorld::over() const {
+  const auto end = cursor_.journal_end();
+  return end && end_plan(*end) == EndPlan::kBothEnd;
 }
 
 /// The run is over and its journal complete; all that is left to be live for is what the primary may
