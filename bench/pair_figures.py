@@ -85,10 +85,10 @@ def lag(bench):
             duties_slowed += [each["duty"] for each in found]
             shares.append(throttle.share)
     bench.row("execution lag, busy pair", lags, "ms", "<= 200", "p95")
-    bench.row("duty of the primary meanwhile", duties, "share")
+    bench.row("duty of the primary, busy pair", duties, "share")
     bench.row("execution lag, backup slowed tenfold", slowed, "ms", "<= 200", "p95",
               note=f"it really ran {100 * statistics.median(shares):.0f} % of the time")
-    bench.row("duty of the primary meanwhile", duties_slowed, "share")
+    bench.row("duty of the primary, backup slowed tenfold", duties_slowed, "share")
 
 
 # -------------------------------------------------------------------------------------- late acks
