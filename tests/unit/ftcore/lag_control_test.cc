@@ -94,6 +94,16 @@ TEST(LagControl, LeavesABackupThatKeepsUpAlone) {
   EXPECT_EQ(outcome.duty_min_late, 1);
 }
 
+TEST(LagControl, WavesFarBelowTheTargetSlowNobody) {
+  Prng rng(3);
+  LagControl control({});
+  control.start(at_ms(0));
+  for (std::int64_t ms = 10; ms <= 60'000; ms += 10) {
+    const auto lag_ms = static_cast<double>(rng.below(50));
+    EXPECT_EQ(control.on_ack({}, lag_ms, lag_ms, at_ms(ms)), 1);
+  }
+}
+
 TEST(LagControl, ASlowNetworkIsNoSlowBackup) {
   const Outcome outcome = simulate({.slower = 0.9, .delay_ms = 500});
   EXPECT_EQ(outcome.duty_min_late, 1);
