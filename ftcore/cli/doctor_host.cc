@@ -3,12 +3,12 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
-#include <ctime>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <system_error>
 
@@ -58,9 +58,13 @@ struct Limit {
   const char* shell;
 };
 
+std::uint64_t ram_mib(const Options& options) {
+  return options.machine.ram_mib.value_or(kRamMibDefault);
+}
+
 void check_limits(const Options& options, const Report& report) {
   // The engine reserves its translation buffer as address space; a gibibyte is the library's own.
-  const std::uint64_t space = (options.machine.ram_mib + std::uint64_t{3} * 1024) * kMiB;
+  const std::uint64_t space = (ram_mib(options) + std::uint64_t{3} * 1024) * kMiB;
   const Limit limits[] = {{"open files", RLIMIT_NOFILE, 256, "ulimit -n"},
                           {"address space", RLIMIT_AS, space, "ulimit -v"},
                           {"file size", RLIMIT_FSIZE, 1024 * kMiB, "ulimit -f"},
@@ -84,7 +88,7 @@ void check_limits(const Options& options, const Report& report) {
 
 void check_memory(const Options& options, const Report& report) {
   // Guest RAM, as much again for translations and tables.
-  const std::uint64_t need = 2 * options.machine.ram_mib * kMiB;
+  const std::uint64_t need = 2 * ram_mib(options) * kMiB;
   std::ifstream in("/proc/meminfo");
   std::string key, unit;
   std::uint64_t kib = 0, available = 0;
@@ -96,7 +100,7 @@ void check_memory(const Options& options, const Report& report) {
   report({.name = "memory",
           .verdict = enough ? Verdict::kOk : Verdict::kWarn,
           .text = mib(available) + " available, " + mib(need) + " wanted for --ram " +
-                  std::to_string(options.machine.ram_mib),
+                  std::to_string(ram_mib(options)),
           .advice = enough ? "" : "give the guest less with --ram"});
 }
 

@@ -7,6 +7,7 @@
 #include "emulator/base/digest.h"
 #include "emulator/base/file.h"
 #include "ftcore/cli/host_facts.h"
+#include "ftcore/cli/snapshot_options.h"
 #include "replay/identity.h"
 #include "replay/machine_image.h"
 
@@ -49,7 +50,9 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::create(const MachineOptions&
   } else {
     auto preamble = replay::read_snapshot_preamble(options.snapshot);
     if (!preamble) return std::move(preamble).error().context("--snapshot");
+    FTVM_TRY(check_against_snapshot(options, preamble->identity));
     preamble->identity.clock = clock;
+    if (options.digest_every) preamble->identity.digest_every_lines = *options.digest_every;
     guest = FTVM_TRY(create_for(preamble->identity, options));
   }
   guest->time_given_ = options.rtc.has_value();
@@ -63,9 +66,8 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::power_on(const MachineOption
   image.kernel = FTVM_TRY(read_image(options.kernel, "kernel"));
   if (!options.initramfs.empty())
     image.initramfs = FTVM_TRY(read_image(options.initramfs, "initramfs"));
-  image.command_line = options.command_line.empty() ? kDebianCommandLine : options.command_line;
-  if (!options.append.empty()) image.command_line += " " + options.append;
-  const std::uint64_t ram_bytes = options.ram_mib << 20;
+  image.command_line = kernel_command_line(options);
+  const std::uint64_t ram_bytes = options.ram_mib.value_or(kRamMibDefault) << 20;
   FTVM_TRY(boot::check_linux(image, ram_bytes));
 
   const std::int64_t now = clock == replay::ClockMode::kHost ? std::time(nullptr) : kYear2000;
@@ -92,7 +94,7 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::power_on(const MachineOption
       .boot_unix_s = options.rtc.value_or(now),
       .clock = clock,
       .libm_probe = libm_probe(),
-      .digest_every_lines = options.digest_every};
+      .digest_every_lines = options.digest_every.value_or(kDigestEveryDefault)};
   const boot::LinuxImage& kept = image;
   FTVM_TRY(machine.power_on(
       [&kept](GuestMemory& memory, Cpu& cpu) { return boot::load_linux(kept, memory, cpu); }));
@@ -108,7 +110,10 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::create_for(
   options.digest_every = identity.digest_every_lines;
   options.no_reboot = identity.board.ends_with("no-reboot\n");
   auto guest = FTVM_TRY(power_on(options, identity.clock));
-  FTVM_TRY(replay::check_identity(identity, guest->identity()));
+  if (const Status same = replay::check_identity(identity, guest->identity()); !same) {
+    if (options.snapshot.empty()) return same.error();
+    return Error(same.error()).context("--snapshot " + options.snapshot);
+  }
   if (!options.snapshot.empty()) FTVM_TRY(guest->load(options.snapshot));
   return guest;
 }

@@ -12,7 +12,9 @@ void add_machine_options(CLI::App& app, MachineOptions& o) {
   app.add_option("--command-line", o.command_line, "Replaces the default kernel command line")
       ->group(group);
   app.add_option("--append", o.append, "Added to the kernel command line")->group(group);
-  app.add_option("--ram", o.ram_mib, "RAM in MiB, 64 to 3072")->capture_default_str()->group(group);
+  app.add_option("--ram", o.ram_mib, "RAM in MiB, 64 to 3072")
+      ->default_str(std::to_string(kRamMibDefault))
+      ->group(group);
   app.add_option("--clock", o.clock,
                  "virtual: fixed rate, idle time is skipped; host: guest time follows the host")
       ->check(CLI::IsMember({"virtual", "host"}))
@@ -30,9 +32,12 @@ void add_machine_options(CLI::App& app, MachineOptions& o) {
       ->group(group);
   app.add_flag("--no-reboot", o.no_reboot, "A guest reset ends the run")->group(group);
   app.add_option("--digest-every", o.digest_every, "Grid lines between digests, 0 is never")
-      ->capture_default_str()
+      ->default_str(std::to_string(kDigestEveryDefault))
       ->group(group);
-  app.add_option("--snapshot", o.snapshot, "Start from this snapshot instead of power-on")
+  app.add_option("--snapshot", o.snapshot,
+                 "Start from this snapshot instead of power-on; what decides its machine (--ram, "
+                 "--command-line, --append, --rtc, --no-reboot) may be left out, and if given must "
+                 "be the same")
       ->group(group);
 }
 

@@ -8,20 +8,23 @@
 
 namespace ftvm::cli {
 
+inline constexpr std::uint64_t kRamMibDefault = 256;
+inline constexpr std::uint32_t kDigestEveryDefault = 16;
+
 struct MachineOptions {
   std::string kernel;
   std::string initramfs;
   /// Defaults to what Debian's cloud kernel needs on this board; `append` is added behind.
   std::string command_line;
   std::string append;
-  std::uint64_t ram_mib = 256;
+  std::optional<std::uint64_t> ram_mib;
   std::string clock;            // "virtual" or "host"; empty is the command's default.
   std::string engine = "auto";  // "auto", "accelerated" or "portable".
   std::uint32_t translation_buffer_mib = 0;
   std::optional<std::int64_t> rtc;  // Seconds since 1970; default: now (host clock) or 2000-01-01.
   bool no_reboot = false;
-  std::uint32_t digest_every = 16;  // Grid lines between digests; 0 is never.
-  std::string snapshot;             // Start from it instead of power-on.
+  std::optional<std::uint32_t> digest_every;  // Grid lines between digests; 0 is never.
+  std::string snapshot;                       // Start from it instead of power-on.
 };
 
 struct PairOptions {
