@@ -84,7 +84,7 @@ void print_taken(GuestMachine& guest, const replay::SnapshotPlace& place) {
 Status save(const Subject& subject, Tick now) {
   replay::MachineImage image(subject.guest.machine());
   const replay::SnapshotPlace place{.tick = now, .seq = subject.seq(), .run_id = subject.run_id};
-  FTVM_TRY(replay::save_snapshot(out_path, image, subject.guest.identity(), place));
+  FTVM_TRY(replay::save_snapshot(out_path, image, subject.guest.snapshot_identity(), place));
   print_taken(subject.guest, place);
   return {};
 }
@@ -160,7 +160,9 @@ const Command kSnapshotCommand{
         "...\n"
         "          ftvm snapshot --when \"guest:\" --out booted.fts --kernel ... --initramfs "
         "...\n"
-        "A machine that is run for its snapshot has a virtual clock unless --clock host is given.\n"
+        "A machine that is run for its snapshot has a virtual clock unless --clock host is given;\n"
+        "then, without --rtc, its guest catches up with the host's time of day when it goes on.\n"
+        "Any other guest's time goes on from where it stood, under either clock.\n"
         "run, record, replay and primary start from the file with --snapshot."};
 
 }  // namespace ftvm::cli

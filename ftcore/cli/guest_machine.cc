@@ -35,6 +35,12 @@ Result<replay::ClockMode> clock_mode(const MachineOptions& options, replay::Cloc
   return Error(ErrorCode::kUsage, "--clock " + options.clock + ": use virtual or host");
 }
 
+bool shows_host_time(const StartPoint& start, const replay::MachineIdentity& identity,
+                     bool time_given) {
+  const bool before = start.at_power_on() || start.clock == replay::ClockMode::kHost;
+  return before && identity.clock == replay::ClockMode::kHost && !time_given;
+}
+
 Result<EngineKind> engine_kind(const std::string& name) {
   if (name == "auto") return EngineKind::kAuto;
   if (name == "accelerated") return EngineKind::kAccelerated;
@@ -44,24 +50,19 @@ Result<EngineKind> engine_kind(const std::string& name) {
 
 Result<std::unique_ptr<GuestMachine>> GuestMachine::create(const MachineOptions& options,
                                                            replay::ClockMode clock) {
-  std::unique_ptr<GuestMachine> guest;
-  if (options.snapshot.empty()) {
-    guest = FTVM_TRY(power_on(options, clock));
-  } else {
-    auto preamble = replay::read_snapshot_preamble(options.snapshot);
-    if (!preamble) return std::move(preamble).error().context("--snapshot");
-    FTVM_TRY(check_against_snapshot(options, preamble->identity));
-    preamble->identity.clock = clock;
-    if (options.digest_every) preamble->identity.digest_every_lines = *options.digest_every;
-    guest = FTVM_TRY(create_for(preamble->identity, options));
-  }
-  guest->time_given_ = options.rtc.has_value();
-  return guest;
+  if (options.snapshot.empty()) return power_on(options, clock);
+  auto preamble = replay::read_snapshot_preamble(options.snapshot);
+  if (!preamble) return std::move(preamble).error().context("--snapshot");
+  FTVM_TRY(check_against_snapshot(options, preamble->identity));
+  preamble->identity.clock = clock;
+  if (options.digest_every) preamble->identity.digest_every_lines = *options.digest_every;
+  return create_for(preamble->identity, options);
 }
 
 Result<std::unique_ptr<GuestMachine>> GuestMachine::power_on(const MachineOptions& options,
                                                              replay::ClockMode clock) {
   std::unique_ptr<GuestMachine> guest(new GuestMachine);
+  guest->time_given_ = options.rtc.has_value();
   boot::LinuxImage& image = guest->image_;
   image.kernel = FTVM_TRY(read_image(options.kernel, "kernel"));
   if (!options.initramfs.empty())
@@ -106,16 +107,24 @@ Result<std::unique_ptr<GuestMachine>> GuestMachine::create_for(
   options.ram_mib = identity.ram_bytes >> 20;
   options.command_line = identity.command_line;
   options.append.clear();
+  const bool time_given = options.rtc.has_value();
   options.rtc = identity.boot_unix_s;
   options.digest_every = identity.digest_every_lines;
   options.no_reboot = identity.board.ends_with("no-reboot\n");
   auto guest = FTVM_TRY(power_on(options, identity.clock));
+  guest->time_given_ = time_given;
   if (const Status same = replay::check_identity(identity, guest->identity()); !same) {
     if (options.snapshot.empty()) return same.error();
     return Error(same.error()).context("--snapshot " + options.snapshot);
   }
   if (!options.snapshot.empty()) FTVM_TRY(guest->load(options.snapshot));
   return guest;
+}
+
+replay::MachineIdentity GuestMachine::snapshot_identity() const {
+  replay::MachineIdentity identity = identity_;
+  if (!shows_host_time()) identity.clock = replay::ClockMode::kVirtual;
+  return identity;
 }
 
 void GuestMachine::set_boot_time(std::int64_t boot_unix_s) {

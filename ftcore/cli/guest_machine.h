@@ -21,10 +21,17 @@ struct StartPoint {
   Tick tick;
   JournalSeq seq;   // Of the last record before it.
   Digest snapshot;  // digest_all() of the snapshot, which is how a journal names it.
-  std::array<std::uint8_t, 16> run_id{};                  // Of the run the snapshot was taken of.
-  replay::ClockMode clock = replay::ClockMode::kVirtual;  // Of that run.
+  std::array<std::uint8_t, 16> run_id{};  // Of the run the snapshot was taken of.
+  /// As its snapshot has it: host if its time of day was the host's. See snapshot_identity().
+  replay::ClockMode clock = replay::ClockMode::kVirtual;
   [[nodiscard]] bool at_power_on() const { return snapshot == Digest{}; }
 };
+
+/// The time of day of such a machine has been the host's from power-on until now, so whoever goes
+/// on from here may catch up with the host. A virtual clock or a given time, now or in the run that
+/// it was started from, make it a time of its own for ever.
+bool shows_host_time(const StartPoint& start, const replay::MachineIdentity& identity,
+                     bool time_given);
 
 class GuestMachine {
  public:
@@ -48,6 +55,12 @@ class GuestMachine {
 
   /// The user asked for a time of day (--rtc); else it is the host's, or 2000 for a virtual clock.
   [[nodiscard]] bool time_given() const { return time_given_; }
+  [[nodiscard]] bool shows_host_time() const {
+    return cli::shows_host_time(start_, identity_, time_given_);
+  }
+  /// The identity that a snapshot of it carries: its own, with the host's clock only if it
+  /// shows_host_time().
+  [[nodiscard]] replay::MachineIdentity snapshot_identity() const;
   /// Another time of day at power-on. Range: before the machine has run, not from a snapshot.
   void set_boot_time(std::int64_t boot_unix_s);
 

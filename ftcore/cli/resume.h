@@ -11,12 +11,12 @@
 
 namespace ftvm::cli {
 
-/// Guest time that is right at the host's `unix_ns`, for a machine that followed the host's clock
-/// before its snapshot and does so again. Nothing for any other: a clock that was invented goes on
-/// from where it stood.
+/// Guest time at the host's `unix_ns`, for a machine that showed the host's time at its snapshot
+/// and does so again: what passed in between is made up for by one step. Nothing for any other,
+/// whose time goes on from where it stood.
 std::optional<GuestTime> time_to_catch_up_with(const StartPoint& start,
                                                const replay::MachineIdentity& identity,
-                                               std::int64_t unix_ns);
+                                               bool time_given, std::int64_t unix_ns);
 
 /// Before the run.
 void resume(devices::host::LiveWorld& world, GuestMachine& guest);

@@ -128,7 +128,9 @@ void Node::receive_channel() {
         with_session([](auto& session, HostTime at) { session.on_channel_closed(at); });
         break;
       case ChannelEvent::Kind::kHandshakeFailed:
-        FTVM_DIAG(kWarn, "channel.refused").kv("why", event->reason);
+        if (const auto more = channel_refusals_.admit(now())) {
+          FTVM_DIAG(kWarn, "channel.refused").kv("why", event->reason).kv("more", *more);
+        }
         break;
     }
   }
@@ -137,7 +139,9 @@ void Node::receive_channel() {
 void Node::receive_message(const ChannelEvent& event) {
   Result<Message> message = decode_message(event.bytes);
   if (!message) {
-    FTVM_DIAG(kWarn, "message.refused").kv("why", message.error().message());
+    if (const auto more = message_refusals_.admit(now())) {
+      FTVM_DIAG(kWarn, "message.refused").kv("why", message.error().message()).kv("more", *more);
+    }
     if (event.peer == peer_) {
       with_session([](auto& session, HostTime at) { session.on_channel_closed(at); });
     }
@@ -170,7 +174,10 @@ void Node::receive_heartbeats() {
 
 void Node::receive_arbiter() {
   while (const auto event = arbiter_->poll()) {
-    FTVM_DIAG(kInfo, "arbiter.answered").kv("why", event->reason);
+    FTVM_DIAG(kInfo, "arbiter.answered")
+        .kv("epoch", event->call.epoch.value)
+        .kv("answer", std::visit([](auto answer) { return answer_name(answer); }, event->answer))
+        .kv("why", event->reason);
     with_session([&](auto& session, HostTime at) {
       if (const auto* answer = std::get_if<ArbiterAnswer>(&event->answer)) {
         session.on_arbiter(event->call.epoch, *answer, at);

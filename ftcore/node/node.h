@@ -20,6 +20,7 @@
 #include "devices/host/wake_event.h"
 #include "emulator/base/thread_annotations.h"
 #include "ftcore/arbiter/arbiter_thread.h"
+#include "ftcore/node/event_limit.h"
 #include "ftcore/node/node_link.h"
 #include "ftcore/node/output_receipts.h"
 #include "ftcore/protocol/backup_session.h"
@@ -139,6 +140,8 @@ class Node final : public NodeLink {
   std::optional<Bytes> unsent_hello_;  // Until there is a connection.
   std::uint64_t released_ = 0;         // Console bytes given out since power-on.
   bool live_ = false;
+  EventLimit channel_refusals_;
+  EventLimit message_refusals_;
 
   mutable Mutex mutex_;
   Session session_ FTVM_GUARDED_BY(mutex_);

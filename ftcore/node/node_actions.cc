@@ -148,7 +148,6 @@ void Node::act(const GoLive& live) {
 }
 
 void Node::act(const Halt& halt) {
-  FTVM_DIAG(kWarn, "node.halted").kv("why", halt.reason);
   order([&](Orders& orders) { orders.halted = halt.reason; });
 }
 

@@ -157,7 +157,7 @@ void SessionCore::halt(RoleEvent event, const std::string& reason) {
   if (!step(event)) return;
   FTVM_ASSERT(role_ == Role::kHalted);
   FTVM_ASSERT(gate_.mode() == GateMode::kDropped);
-  FTVM_DIAG(kWarn, "node.halted").kv("reason", reason);
+  FTVM_DIAG(kWarn, "node.halted").kv("why", reason);
   detector_.stop();
   act(StopHeartbeats{});
   if (channel_open_) act(CloseChannel{});
@@ -196,9 +196,6 @@ bool SessionCore::on_arbiter(Epoch epoch, ArbiterAnswer answer) {
     return false;
   }
   asking_ = false;
-  FTVM_DIAG(kInfo, "arbiter.answered")
-      .kv("epoch", epoch.value)
-      .kv("answer", static_cast<unsigned>(answer));
   switch (answer) {
     case ArbiterAnswer::kWon:
       won_ = true;

@@ -1,6 +1,8 @@
 // Who is no part of a pair and talks into its sockets all the same: told why, or cut off, and the
 // pair goes on.
 #include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "ftcore/transport/channel_address.h"
 #include "ftcore/transport/wire_codec.h"
@@ -74,6 +76,43 @@ TEST_F(Strangers, ABackupOfAnOlderWireVersionIsToldSoInItsOwn) {
   EXPECT_THAT(text, HasSubstr("wire version 1; this program speaks version " +
                               std::to_string(ftcore::kWireVersion)));
   EXPECT_EQ(status("primary")["role"], "waiting");
+}
+
+/// Everything that is written to a Unix socket, and then read until the other side closes.
+void throw_at(const std::string& path, const std::string& bytes) {
+  const ScopedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const auto* name = reinterpret_cast<const sockaddr*>(&address);
+  ASSERT_EQ(::connect(fd.get(), name, sizeof address), 0) << path;
+  (void)!::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  ::shutdown(fd.get(), SHUT_WR);
+  char buffer[4096];
+  while (::recv(fd.get(), buffer, sizeof buffer, 0) > 0) {
+  }
+}
+
+std::size_t count_of(const std::string& text, const std::string& what) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
+TEST_F(Strangers, WhoKnocksInALoopDoesNotFillTheDiagnostics) {
+  constexpr int kKnocks = 300;
+  start_primary("e");
+  for (int i = 0; i < kKnocks; ++i) {
+    throw_at(folder_.file("channel"),
+             "GET / HTTP/1.1\r\nHost: nobody\r\n\r\n" + std::string(80, 'x'));
+  }
+  start_backup("e");
+  ASSERT_TRUE(until_role("backup", "backup"));
+  const std::string diag = text_of(folder_.file("primary.diag"));
+  EXPECT_GE(count_of(diag, "channel.refused"), 1u);
+  EXPECT_LT(count_of(diag, "channel.refused"), kKnocks / 3u) << diag;
 }
 
 }  // namespace

@@ -389,21 +389,36 @@ def check_links(file, root):
                     yield number, "link", f"{target}: no such heading"
 
 
-EVENT = re.compile(r'\bFTVM_DIAG\(\s*\w+,\s*"([^"]+)"')
+EVENT = re.compile(r'\bFTVM_DIAG\(\s*k(\w+),\s*"([^"]+)"\)([^;]*);')
+KEY = re.compile(r'\.kv\(\s*"([^"]+)"')
+EVENT_ROW = re.compile(r"^\| `([a-z0-9_.]+)` \| (\w+) \|(.*)\|$", re.M)
 
 
 def check_events(files):
-    """Every diagnostic event of a room is listed in docs/diag.md, once that exists."""
-    listed = next((f.text for f in files if f.path == "docs/diag.md"), None)
+    """docs/diag.md lists every diagnostic event with its level and keys, and no other."""
+    document = next((f for f in files if f.path == "docs/diag.md"), None)
+    rows = {m.group(1): m for m in EVENT_ROW.finditer(document.text)} if document else {}
+    emitted = set()
     for file in files:
         if file.suffix not in CPP or room_of(file.path) is None:
             continue
         for match in EVENT.finditer(file.no_comments):
-            name, line = match.group(1), line_of(file.no_comments, match.start())
+            (level, name, rest), line = match.groups(), line_of(file.no_comments, match.start())
+            emitted.add(name)
+            row = rows.get(name)
             if not re.fullmatch(r"[a-z0-9_]+\.[a-z0-9_]+", name):
                 yield file.path, line, "diag", f"'{name}' is not of the form noun.verb"
-            elif listed is not None and f"`{name}`" not in listed:
+            elif document and not row:
                 yield file.path, line, "diag", f"'{name}' is not listed in docs/diag.md"
+            elif row and row.group(2) != level.lower():
+                yield file.path, line, "diag", f"'{name}' is listed as {row.group(2)}"
+            for key in KEY.findall(rest) if row else []:
+                if f"`{key}`" not in row.group(3):
+                    yield file.path, line, "diag", f"key '{key}' of '{name}' is not listed"
+    for name, row in rows.items():
+        if name not in emitted:
+            line = line_of(document.text, row.start())
+            yield document.path, line, "diag", f"'{name}' is listed, and nothing emits it"
 
 
 def check_dead_headers(files):

@@ -24,7 +24,11 @@ CLEAN = {
         '// ftvm.\n#include <CLI/CLI.hpp>\n#include <thread>\n#include "devices/uart.h"\n'
         '#include "ftcore/protocol/role.h"\nint main() { return 0; }\n',
     "tests/unit/devices/uart_test.cc": '// UART.\n#include "devices/uart.h"\n',
-    "docs/diag.md": "# Diagnostics\n\n`failover.begin`: a backup goes live.\n",
+    "ftcore/protocol/role.cc":
+        '#include "ftcore/protocol/role.h"\n'
+        'void f() { FTVM_DIAG(kWarn, "failover.begin").kv("epoch", 1); }\n',
+    "docs/diag.md": "# Diagnostics\n\n| event | level | means | keys |\n| --- | --- | --- | --- |\n"
+                    "| `failover.begin` | warn | a backup goes live | `epoch` |\n",
     "README.md": "# ftvm\n\nSee [events](docs/diag.md#diagnostics) and [here](#ftvm).\n",
 }
 
@@ -160,6 +164,16 @@ class TidyTest(unittest.TestCase):
         self.assert_clean("replay/x.cc", event % "failover.begin")
         self.assert_found("replay/x.cc", 2, "diag", event % "failover.unheard")
         self.assert_found("replay/x.cc", 2, "diag", event % "Failover began")
+
+    def test_listed_events_are_emitted_with_that_level_and_those_keys(self):
+        event = '// X.\nvoid f() { FTVM_DIAG(%s, "failover.begin")\n  .kv("%s", 1); }\n'
+        self.assert_clean("replay/x.cc", event % ("kWarn", "epoch"))
+        self.assert_found("replay/x.cc", 2, "diag", event % ("kInfo", "epoch"))
+        self.assert_found("replay/x.cc", 2, "diag", event % ("kWarn", "tick"))
+        row = "| `failover.begin` | warn | | `epoch` |\n"
+        self.assert_clean("docs/diag.md", "# Diagnostics\n" + row)
+        self.assert_found("docs/diag.md", 3, "diag",
+                          "# Diagnostics\n" + row + "| `failover.end` | info | | |\n")
 
     def test_dead_header(self):
         self.assert_found("devices/x.h", 1, "dead-file", "// X.\n#pragma once\n")

@@ -157,14 +157,32 @@ TEST(Resume, OnlyAGuestOfTheHostsClockCatchesUpWithIt) {
   identity.clock = replay::ClockMode::kHost;
   StartPoint start{{1}, {0}, Digest{{1, 1}}, {}, replay::ClockMode::kHost};
   const std::int64_t later = (kBoot + 90) * kSecond + 5;
-  EXPECT_EQ(time_to_catch_up_with(start, identity, later)->ns, 90u * kSecond + 5);
-  EXPECT_FALSE(time_to_catch_up_with(start, identity, (kBoot - 1) * kSecond));
-  EXPECT_FALSE(time_to_catch_up_with({}, identity, later));
+  EXPECT_EQ(time_to_catch_up_with(start, identity, false, later)->ns, 90u * kSecond + 5);
+  EXPECT_FALSE(time_to_catch_up_with(start, identity, false, (kBoot - 1) * kSecond));
+  EXPECT_FALSE(time_to_catch_up_with({}, identity, false, later));
+  EXPECT_FALSE(time_to_catch_up_with(start, identity, true, later));
   start.clock = replay::ClockMode::kVirtual;
-  EXPECT_FALSE(time_to_catch_up_with(start, identity, later));
+  EXPECT_FALSE(time_to_catch_up_with(start, identity, false, later));
   start.clock = replay::ClockMode::kHost;
   identity.clock = replay::ClockMode::kVirtual;
-  EXPECT_FALSE(time_to_catch_up_with(start, identity, later));
+  EXPECT_FALSE(time_to_catch_up_with(start, identity, false, later));
+}
+
+TEST(Resume, ATimeOfItsOwnIsHandedOnForEver) {
+  constexpr auto kHost = replay::ClockMode::kHost, kVirtual = replay::ClockMode::kVirtual;
+  const auto start = [](replay::ClockMode clock) {
+    return StartPoint{{1}, {0}, Digest{{1, 1}}, {}, clock};
+  };
+  replay::MachineIdentity identity;
+  identity.clock = kHost;
+  EXPECT_TRUE(shows_host_time({}, identity, false)) << "at power-on";
+  EXPECT_TRUE(shows_host_time(start(kHost), identity, false));
+  EXPECT_FALSE(shows_host_time({}, identity, true));
+  EXPECT_FALSE(shows_host_time(start(kHost), identity, true));
+  EXPECT_FALSE(shows_host_time(start(kVirtual), identity, false));
+  identity.clock = kVirtual;
+  EXPECT_FALSE(shows_host_time({}, identity, false));
+  EXPECT_FALSE(shows_host_time(start(kHost), identity, false));
 }
 
 }  // namespace
