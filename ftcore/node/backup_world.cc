@@ -158,7 +158,7 @@ bool BackupWorld::follow_end(Tick now, EndReason* reason) {
   if (orders_.halted) return end_with(EndReason::kHalted, *orders_.halted, reason);
   if (orders_.finished) return end_with(orders_.finished->reason, orders_.finished->note, reason);
   if (!drained_ || !orders_.live) return false;
-  if (over()) {
+  if (run_over()) {
     go_live_to_end(*orders_.live);
     return false;  // The node is about to say so.
   }
@@ -178,7 +178,7 @@ void BackupWorld::finish(Tick now, EndReason reason, const Digest& state) {
     if (orders_.halted || orders_.finished) return;
     if (!recording_ && live_.stop_requested()) return;
     if (!recording_ && drained_ && orders_.live) {
-      if (over()) {
+      if (run_over()) {
         go_live_to_end(*orders_.live);
       } else {
         go_live(now, *orders_.live);
@@ -189,10 +189,10 @@ void BackupWorld::finish(Tick now, EndReason reason, const Digest& state) {
   }
 }
 
-/// The machine ended, on purpose: there is nothing to go on with, as there is behind a hand-over.
-bool BackupWorld::over() const {
-  const auto end = cursor_.journal_end();
-  return end && end_plan(*end) == EndPlan::kBothEnd;
+/// How the journal ends, unless it ends for this node to go on.
+std::optional<EndReason> BackupWorld::run_over() const {
+  const std::optional<EndReason> end = cursor_.journal_end();
+  return end && end_plan(*end) == EndPlan::kBothEnd ? end : std::nullopt;
 }
 
 /// The run is over and its journal complete; all that is left to be live for is what the primary may
@@ -200,7 +200,7 @@ bool BackupWorld::over() const {
 void BackupWorld::go_live_to_end(Epoch epoch) {
   if (std::exchange(end_told_, true)) return;
   options_.on_live(epoch, options_.console_input);
-  node_.on_end(*cursor_.journal_end());
+  node_.on_end(*run_over());
 }
 
 void BackupWorld::go_live(Tick now, Epoch epoch) {

@@ -66,7 +66,7 @@ class BackupWorld final : public World {
   void pull();
   void met(JournalSeq mark);
   void go_live(Tick now, Epoch epoch);
-  [[nodiscard]] bool over() const;
+  [[nodiscard]] std::optional<EndReason> run_over() const;
   void go_live_to_end(Epoch epoch);
   void keep(const replay::Record& record);
   bool end_with(EndReason reason, std::string note, EndReason* out);

@@ -1,5 +1,6 @@
 // The World of the guest corpus: no host, no clock; scripted console input at fixed ticks, a
-// transcript of all outputs, and a run cut into slices at random, which must not matter.
+// transcript of all outputs, and a run cut into slices at random, which must not matter. It is also
+// the outside of either node of a pair: who goes live takes what is left of the script.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "devices/host/outside.h"
+#include "emulator/base/assert.h"
 #include "emulator/base/prng.h"
 #include "emulator/world.h"
 
@@ -21,7 +24,7 @@ struct ScriptedInput {
   std::string text;
 };
 
-class WaysWorld final : public World {
+class WaysWorld final : public devices::host::Outside {
  public:
   struct Options {
     /// 0: the guest is never interrupted but by its own devices. Else slices of 1 to this many.
@@ -30,7 +33,15 @@ class WaysWorld final : public World {
     /// The run ends here, if not before.
     Tick stop = Tick::never();
     std::vector<ScriptedInput> inputs{};
+    /// The run stops here on its way.
+    Tick visit = Tick::never();
+    /// The run ends here, for the backup to go on.
+    Tick hand_over = Tick::never();
+    /// Takes the place of what is left of the script when a pair's survivor goes live: typed at the
+    /// first tick that is its own.
+    std::string typed_when_live{};
     std::function<void(Tick, std::uint64_t line)> on_grid_line{};
+    std::function<void(Tick)> on_stop{};
   };
   explicit WaysWorld(Options options) : options_(std::move(options)), random_(options_.seed) {}
 
@@ -50,9 +61,21 @@ class WaysWorld final : public World {
     return text;
   }
 
+  void set_console_offsets(std::uint64_t input, std::uint64_t) override {
+    while (offset_ < input) {
+      FTVM_ASSERT(inputs_done_ < options_.inputs.size());
+      offset_ += options_.inputs[inputs_done_++].text.size();
+    }
+    FTVM_ASSERT(offset_ == input);  // A line arrives whole or not at all.
+    if (options_.typed_when_live.empty()) return;
+    options_.inputs.resize(inputs_done_);
+    options_.inputs.push_back({Tick{}, options_.typed_when_live});
+  }
+  void observe_clock(GuestTime) override {}
+  [[nodiscard]] bool stop_requested() const override { return false; }
+
   Tick horizon(Tick now) override {
-    const Tick bound = std::min(options_.stop, next_input());
-    return std::max(now, std::min(bound, slice_end(now)));
+    return std::max(now, std::min(next_stop(now), slice_end(now)));
   }
   std::vector<Input> take_inputs(Tick now, GuestTime, InputRoom) override {
     std::vector<Input> taken;
@@ -64,7 +87,7 @@ class WaysWorld final : public World {
     return taken;
   }
   Tick wait(Tick now, GuestTime, Tick next_due) override {
-    const Tick until = std::max(now, std::min({next_due, options_.stop, next_input()}));
+    const Tick until = std::max(now, std::min(next_due, next_stop(now)));
     const bool in_parts = options_.slice_ticks_max != 0 && until > now && random_.below(4) != 0;
     return in_parts ? now.plus(random_.below(until.value - now.value)) : until;
   }
@@ -73,14 +96,19 @@ class WaysWorld final : public World {
   }
   void emit(Output output) override { transcript_.push_back(std::move(output)); }
   bool should_end(Tick now, EndReason* reason) override {
-    *reason = EndReason::kStopped;
-    return now >= options_.stop;
+    if (options_.on_stop) options_.on_stop(now);
+    *reason = now >= options_.hand_over ? EndReason::kHandOver : EndReason::kStopped;
+    return now >= std::min(options_.stop, options_.hand_over);
   }
   void end(Tick, EndReason, const Digest&) override {}
 
  private:
   [[nodiscard]] Tick next_input() const {
     return inputs_done_ < options_.inputs.size() ? options_.inputs[inputs_done_].at : Tick::never();
+  }
+  [[nodiscard]] Tick next_stop(Tick now) const {
+    const Tick visit = options_.visit > now ? options_.visit : Tick::never();
+    return std::min({options_.stop, options_.hand_over, next_input(), visit});
   }
   [[nodiscard]] Tick slice_end(Tick now) {
     if (options_.slice_ticks_max == 0) return Tick::never();
