@@ -31,7 +31,9 @@ class SlicedWorld final : public World {
   }
   void emit(Output output) override { inner_.emit(std::move(output)); }
   bool should_end(Tick now, EndReason* reason) override { return inner_.should_end(now, reason); }
-  void end(Tick now, EndReason reason, const Digest& state) override { inner_.end(now, reason, state); }
+  void end(Tick now, EndReason reason, const Digest& state) override {
+    inner_.end(now, reason, state);
+  }
 
  private:
   World& inner_;
@@ -44,21 +46,23 @@ void add_options(CLI::App& app, Options&) {
   app.add_option("--slice-seed", slice_seed, "Cut the run into random slices (0: do not)");
 }
 
-int report(const RunResult& result, const Machine& machine, const replay::ReplayingWorld& world,
-           const replay::JournalTail& tail) {
+int report(const RunResult& result, JournalReplay& replay) {
+  const Machine& machine = replay.guest().machine();
+  const replay::ReplayingWorld& world = replay.world();
+  const replay::JournalTail& tail = replay.reader().tail();
   std::printf("replayed %llu instructions, %llu ticks, records 1..%llu; state %s\n",
               static_cast<unsigned long long>(machine.cpu().retired()),
               static_cast<unsigned long long>(result.at.value),
               static_cast<unsigned long long>(world.done_seq().value), result.state.hex().c_str());
   if (tail.kind != replay::TailKind::kComplete) std::printf("journal: %s\n", tail.text().c_str());
   if (!world.divergence()) return kExitOk;
-  std::printf("diverged: %s\n", world.divergence()->text().c_str());
+  std::printf("%s\n", replay.divergence_text().c_str());
   return kExitDiverged;
 }
 
 Result<int> run(Options& options) {
-  const auto replay = FTVM_TRY(JournalReplay::open(
-      journal_path, options.machine, [](const Output& output) {
+  const auto replay =
+      FTVM_TRY(JournalReplay::open(journal_path, options.machine, [](const Output& output) {
         if (!show_console || output.endpoint != Endpoint::kConsole) return;
         std::fwrite(output.bytes.data(), 1, output.bytes.size(), stdout);
       }));
@@ -67,7 +71,7 @@ Result<int> run(Options& options) {
   World& chosen = slice_seed != 0 ? static_cast<World&>(sliced) : world;
   const RunResult result = FTVM_TRY(replay->guest().machine().run(chosen));
   if (!world.source_status()) return world.source_status().error();
-  return report(result, replay->guest().machine(), world, replay->reader().tail());
+  return report(result, *replay);
 }
 
 }  // namespace
@@ -77,9 +81,10 @@ const Command kReplayCommand{
     .summary = "Replay a journal bit for bit and compare all it says",
     .add_options = add_options,
     .run = run,
-    .footer = "Example: ftvm replay boot.ftj --kernel vmlinuz --initramfs initramfs.cpio.gz\n"
-              "The images must be those of the recording; everything else comes from the journal.\n"
-              "With --snapshot FILE it starts there: the snapshot the journal began at, or a later\n"
-              "one of the same run."};
+    .footer =
+        "Example: ftvm replay boot.ftj --kernel vmlinuz --initramfs initramfs.cpio.gz\n"
+        "The images must be those of the recording; everything else comes from the journal.\n"
+        "With --snapshot FILE it starts there: the snapshot the journal began at, or a later\n"
+        "one of the same run."};
 
 }  // namespace ftvm::cli
