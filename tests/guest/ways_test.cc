@@ -1,12 +1,11 @@
-// One guest, many ways to run it: plain, cut into slices at random ticks, restored on a fresh machine
-// in mid-run, recorded and replayed, on either engine. All must agree on the end, the count, the
-// digest of the whole machine and every output with its tick.
+// One guest, many ways to run it: plain, cut into slices at random ticks, restored on a fresh
+// machine in mid-run, recorded and replayed, on either engine. All must agree on the end, the
+// count, the digest of the whole machine and every output with its tick.
 //
-// This test has been seen to fail. With `+ 1` in emulator/unicorn/decode.cc's Decoder::count (an
-// index in the block that is off by one), with finish_rep() in unicorn_cpu.cc returning at once (a
-// stepped REP without its final pass), and without the guest's TLB (x86_cpu_tlb_fill in interpose.cc
-// passing straight through), it reports the guests `exceptions`, `counts` and `aging`, each with the
-// slices that show it.
+// This test has been seen to fail. With `+ 1` in UnicornCpu::index_in_block (off by one in the
+// block), with finish_rep() in unicorn_cpu.cc returning at once (a stepped REP without its final
+// pass), and without the guest's TLB (x86_cpu_tlb_fill in interpose.cc passing straight through),
+// it reports the guests `exceptions`, `counts` and `aging`, each with the slices that show it.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -55,13 +54,14 @@ std::vector<Guest> guests() {
       {.name = "devices", .grid_ticks = 4096},
       {.name = "exceptions"},
       {.name = "floating"},
+      {.name = "locked", .grid_ticks = 512, .portable = false},
       {.name = "nested"},
       {.name = "openbus"},
       {.name = "paging"},
       {.name = "repeats", .grid_ticks = 32768},
       {.name = "shadows", .grid_ticks = 32768},
       {.name = "smc"},
-      {.name = "smc_first", .grid_ticks = 512, .portable = false},
+      {.name = "smc_first", .grid_ticks = 512},
       {.name = "split"},
       {.name = "storm", .reason = EndReason::kStopped, .exit_code = 0, .stop = Tick{100'000}},
       {.name = "user"},
@@ -120,8 +120,8 @@ class Ways : public ::testing::TestWithParam<std::tuple<Guest, EngineKind>> {
 
   static Outcome outcome(GuestMachine& machine, const RunResult& result,
                          std::vector<Output> transcript) {
-    return {result.reason,         result.exit_code, result.at, machine.cpu().retired(),
-            result.state, std::move(transcript)};
+    return {result.reason,           result.exit_code, result.at,
+            machine.cpu().retired(), result.state,     std::move(transcript)};
   }
   Outcome run(const GuestMachine::Options& how, WaysWorld::Options in) const {
     GuestMachine machine(how, image_);
@@ -242,8 +242,8 @@ TEST(Ways, TheEnginesAgree) {
                            guest_image(guest.name));
       WaysWorld world({.stop = guest.stop, .inputs = guest.inputs});
       const RunResult r = machine.run(world);
-      outcomes.push_back({r.reason, r.exit_code, r.at, machine.cpu().retired(), r.state,
-                          world.transcript()});
+      outcomes.push_back(
+          {r.reason, r.exit_code, r.at, machine.cpu().retired(), r.state, world.transcript()});
     }
     EXPECT_EQ(outcomes[0], outcomes[1]) << guest.name;
   }
