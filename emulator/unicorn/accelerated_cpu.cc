@@ -151,6 +151,12 @@ void AcceleratedCpu::instruction_ends(std::uint64_t linear, std::uint64_t* next)
   pending_lengths_.push_back(static_cast<std::uint8_t>(*next - linear));
 }
 
+bool AcceleratedCpu::begins_block(std::uint64_t linear) const {
+  if (code_ == nullptr || linear / kPageBytes != code_page_) return false;
+  const ByteView code(code_ + linear % kPageBytes, kInstructionBytesMax);
+  return flag_hazard(code, code_size(pull())) == FlagHazard::kBitTest;
+}
+
 void AcceleratedCpu::translations_flushed() {
   if (live_state != nullptr && breakpoints_armed(pull())) {  // A new breakpoint flushes.
     watch_rf_ = true;
@@ -198,6 +204,7 @@ void AcceleratedCpu::block_abandoned() {
   // A store hit code of the running block, which starts anew at that store. (When we leave
   // generated code ourselves there is no current block, and nothing to take back.)
   const bool ours = hot_.current != &nothing_;
+  mend_flags(pull(), pull().linear_rip());
   take_back_from(pull(), pull().linear_rip());
   if (step_.active && ours && hot_.current == &nothing_) step_.counted = false;
 }

@@ -46,6 +46,9 @@ class AcceleratedCpu final : public UnicornCpu {
     code_page_ = linear / kPageBytes;
     code_ = in_ram(ram_offset) ? memory_.data() + ram_offset / kPageBytes * kPageBytes : nullptr;
   }
+  /// Whether a block must begin there, so that it does not know which instruction made the flags.
+  /// Precondition: no instruction that long passes the end of the page.
+  [[nodiscard]] bool begins_block(std::uint64_t linear) const;
   /// Around the translation of each instruction. What there is to know about it is known at its
   /// begin.
   void instruction_begins(std::uint64_t linear);

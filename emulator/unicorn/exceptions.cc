@@ -74,6 +74,7 @@ void UnicornCpu::account_exception(std::uint32_t vector) {
       forget_block();  // It retired.
     }
   }
+  if (!event.is_trap) mend_flags(state, state.linear_rip());
   take_back_from(state, state.linear_rip());
   deliver_event(state, event);
 }

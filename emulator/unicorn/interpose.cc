@@ -183,7 +183,8 @@ FTVM_EXPORT void translator_loop_x86_64(const TranslatorFunctions* functions,
     // An instruction that may reach into the next page begins a block of its own.
     const bool other_page = p->next / ftvm::kPageBytes != p->begin / ftvm::kPageBytes;
     const Address left_bytes = ftvm::kPageBytes - p->next % ftvm::kPageBytes;
-    if (other_page || left_bytes < ftvm::unicorn::kInstructionBytesMax) {
+    if (other_page || left_bytes < ftvm::unicorn::kInstructionBytesMax ||
+        cpu.begins_block(p->next)) {
       p->instructions_max = p->instructions;
     }
   };

@@ -103,6 +103,8 @@ void PortableCpu::on_block(std::uint64_t pc, std::uint32_t size_bytes) {
   const unsigned instructions = count_block(pc, size_bytes);
   if (in_current_block(pc) && was_abandoned(pc, instructions, fresh)) {
     const RawState state = pull();
+    mend_flags(state, pc);
+    push();
     take_back_from(state, pc);
     step_.counted = false;
   }

@@ -35,7 +35,8 @@ bool port_refused(RawState state, PageWalker& walker, unsigned port, unsigned si
 
 bool UnicornCpu::must_be_stepped(RawState state, ByteView block) {
   const bool ports = state.cpl() > state.iopl();
-  return holds_stand_in(block, code_size(state), ports);
+  return holds_stand_in(block, code_size(state), ports) ||
+         has_hazard_inside(block, code_size(state));
 }
 
 bool UnicornCpu::stand_in(RawState state, ByteView code) {

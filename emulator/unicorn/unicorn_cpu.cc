@@ -115,6 +115,7 @@ void UnicornCpu::step() {
   step_ = Step{.active = true,
                .rip = state.rip(),
                .rcx = state.gpr(kRcx),
+               .rflags = full_rflags(),
                .shadowed = shadowed,
                .casts_shadow = !shadowed && casts_interrupt_shadow(code, code_size(state)),
                .resumes = (state.system_flags() & Rflags::kRf) != 0,
@@ -216,6 +217,20 @@ CodeSize UnicornCpu::code_size(RawState state) {
 std::uint64_t UnicornCpu::rflags(RawState state) const {
   const std::uint64_t flags = full_rflags();
   return breakpoints_armed(state) ? flags : flags & ~Rflags::kRf;
+}
+
+void UnicornCpu::mend_flags(RawState state, std::uint64_t linear) const {
+  if (!in_current_block(linear)) return;
+  if (step_.active) {
+    state.set_rflags(step_.rflags);
+    return;
+  }
+  const CodeSize size = code_size(state);
+  const std::uint64_t pc = hot_.current->pc, at = linear - pc;
+  const Bytes code = code_at(state, pc, at + kInstructionBytesMax);
+  if (code.size() <= at) return;
+  if (flag_hazard(ByteView(code).subspan(at), size) != FlagHazard::kSetMemory) return;
+  if (set_memory_settles(code, at, size, state.cc_op())) state.cc_op() = RawState::kCcOpSettled;
 }
 
 bool UnicornCpu::in_current_block(std::uint64_t linear) const {

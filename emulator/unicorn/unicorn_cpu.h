@@ -16,6 +16,7 @@
 #include "emulator/cpu.h"
 #include "emulator/unicorn/decode.h"
 #include "emulator/unicorn/delivery.h"
+#include "emulator/unicorn/flag_hazard.h"
 #include "emulator/unicorn/library_clock.h"
 #include "emulator/unicorn/page_walk.h"
 #include "emulator/unicorn/raw_state.h"
@@ -118,6 +119,9 @@ class UnicornCpu : public Cpu {
   /// What the current block holds from this linear address on has not retired.
   void take_back_from(RawState state, std::uint64_t linear);
   void forget_block();
+  /// The instruction at this address of the current block did not happen: the flags are as before
+  /// it.
+  void mend_flags(RawState state, std::uint64_t linear) const;
   void stop_engine();
   /// Number within the current block of the instruction that begins there.
   [[nodiscard]] unsigned index_in_block(RawState state, std::uint64_t linear) const;
@@ -145,6 +149,7 @@ class UnicornCpu : public Cpu {
     bool interrupted = false;  // An exception came instead.
     std::uint64_t rip = 0;
     std::uint64_t rcx = 0;
+    std::uint64_t rflags = 0;
     bool shadowed = false;  // By the STI or MOV SS before it.
     bool casts_shadow = false;
     bool resumes = false;  // RF was set.
