@@ -10,7 +10,12 @@ ReplayingWorld::ReplayingWorld(RecordSource& source, Options options)
       cursor_({.last_seq = options.last_seq,
                .start = options.start,
                .digest_every_lines = options.digest_every_lines}),
-      on_output_(std::move(options.on_output)) {}
+      on_output_(std::move(options.on_output)),
+      on_divergence_(std::move(options.on_divergence)) {}
+
+void ReplayingWorld::notice_divergence() {
+  if (cursor_.divergence() && on_divergence_) std::exchange(on_divergence_, nullptr)();
+}
 
 /// Fills the cursor. It is called before every question to the cursor, so whenever the machine is
 /// at a tick, either all records of that tick are in the cursor or the cursor is full of them.
@@ -38,6 +43,7 @@ std::vector<Input> ReplayingWorld::take_inputs(Tick now, GuestTime, InputRoom) {
   for (;;) {
     pull();
     std::vector<Input> some = cursor_.take_inputs(now);
+    notice_divergence();
     if (some.empty()) return inputs;
     inputs.insert(inputs.end(), std::make_move_iterator(some.begin()),
                   std::make_move_iterator(some.end()));
@@ -52,22 +58,27 @@ Tick ReplayingWorld::wait(Tick now, GuestTime, Tick next_due) {
 void ReplayingWorld::grid_line(Tick now, std::uint64_t line, StateProbe& probe) {
   pull();
   cursor_.on_grid_line(now, line, probe);
+  notice_divergence();
 }
 
 void ReplayingWorld::emit(Output output) {
   pull();
   const ReplayCursor::Verdict verdict = cursor_.on_output(output);
+  notice_divergence();
   if (verdict == ReplayCursor::Verdict::kSame && on_output_) on_output_(output);
 }
 
 bool ReplayingWorld::should_end(Tick now, EndReason* reason) {
   pull();
-  return cursor_.should_end(now, reason);
+  const bool ends = cursor_.should_end(now, reason);
+  notice_divergence();
+  return ends;
 }
 
 void ReplayingWorld::end(Tick now, EndReason reason, const Digest& state) {
   pull();
   cursor_.on_end(now, reason, state);
+  notice_divergence();
 }
 
 }  // namespace ftvm::replay

@@ -21,6 +21,8 @@ class ReplayingWorld final : public World {
     std::uint32_t digest_every_lines = 0;
     /// Sees every output that is as recorded, in order: a replayed console can be shown.
     std::function<void(const Output&)> on_output{};
+    /// Called at the first difference, while the machine is there.
+    std::function<void()> on_divergence{};
   };
 
   /// Lifetime: borrows the source for its own lifetime.
@@ -45,10 +47,12 @@ class ReplayingWorld final : public World {
 
  private:
   void pull();
+  void notice_divergence();
 
   RecordSource& source_;
   ReplayCursor cursor_;
   std::function<void(const Output&)> on_output_;
+  std::function<void()> on_divergence_;  // Null once called.
   Status source_status_;
   bool exhausted_ = false;
 };

@@ -2,6 +2,7 @@
 
 #include <unicorn/unicorn.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 
@@ -49,7 +50,8 @@ Status AcceleratedCpu::attach_engine() {
   if (block.size != kBlockBytes || block.icount != kBlockBytes / 2) {
     return Error(ErrorCode::kUnsupported, "accelerated engine: blocks do not end with their page");
   }
-  if (!seen) return Error(ErrorCode::kUnsupported, "accelerated engine: CPU state laid out otherwise");
+  if (!seen)
+    return Error(ErrorCode::kUnsupported, "accelerated engine: CPU state laid out otherwise");
   return {};
 }
 
@@ -86,18 +88,73 @@ void AcceleratedCpu::emit_count(void* translator, void* result) {
 }
 
 void AcceleratedCpu::translation_ends(const std::uint8_t* block) {
-  translation_made();
   if (pending_ != nullptr) {
     pending_->pc = *reinterpret_cast<const std::uint64_t*>(block + kTbPc);
     pending_->size_bytes = *reinterpret_cast<const std::uint16_t*>(block + kTbSize);
     pending_->instructions = *reinterpret_cast<const std::uint16_t*>(block + kTbInstructions);
-    const bool stepped = must_be_stepped(pending_->pc, pending_->size_bytes);
-    pending_->charge = stepped ? kStepCharge : pending_->instructions;
+    const RawState state = pull();
+    const Bytes code = code_at(state, pending_->pc, pending_->size_bytes);
+    pending_->stepped = must_be_stepped(state, code);
+    pending_->lengths = keep_lengths();
+    pending_->charge = pending_->stepped ? kStepCharge : pending_->instructions;
     pending_ = nullptr;
   }
   // Only now: noting a page may flush the TLB, which the translation was still using.
   for (const std::uint64_t page : new_code_pages_) note_code_page(GuestPhys{page});
   new_code_pages_.clear();
+}
+
+/// The lengths of the translation in progress, to live as long as it does.
+const std::uint8_t* AcceleratedCpu::keep_lengths() {
+  const std::size_t n = pending_lengths_.size();
+  FTVM_ASSERT(n <= kLengthsPerChunk);
+  if (lengths_used_ % kLengthsPerChunk + n > kLengthsPerChunk) {
+    lengths_used_ = (lengths_used_ / kLengthsPerChunk + 1) * kLengthsPerChunk;
+  }
+  const std::size_t chunk = lengths_used_ / kLengthsPerChunk;
+  if (chunk == length_chunks_.size()) {
+    length_chunks_.push_back(std::make_unique<std::uint8_t[]>(kLengthsPerChunk));
+  }
+  std::uint8_t* lengths = &length_chunks_[chunk][lengths_used_ % kLengthsPerChunk];
+  std::copy(pending_lengths_.begin(), pending_lengths_.end(), lengths);
+  lengths_used_ += n;
+  return lengths;
+}
+
+Bytes AcceleratedCpu::translate(std::uint64_t linear) {
+  const EngineScope scope(*this);
+  uc_tb block{};
+  pending_lengths_.clear();
+  uc_ctl_request_cache(uc_, linear, &block);
+  return pending_lengths_;
+}
+
+void AcceleratedCpu::instruction_begins(std::uint64_t linear) {
+  const RawState state = pull();
+  Bytes fetched;
+  ByteView code;
+  if (code_ != nullptr && linear / kPageBytes == code_page_ &&
+      linear % kPageBytes <= kPageBytes - kInstructionBytesMax) {
+    code = {code_ + linear % kPageBytes, kInstructionBytesMax};
+  } else {
+    fetched = code_at(state, linear, kInstructionBytesMax);
+    code = fetched;
+  }
+  const auto refused = refused_opcode(code, code_size(state));
+  refused_at_ = refused ? linear + *refused : ~0ull;
+}
+
+void AcceleratedCpu::instruction_ends(std::uint64_t linear, std::uint64_t* next) {
+  // Its ModRM byte belongs to it, so that a change of it is noticed.
+  if (refused_at_ != ~0ull && *next == refused_at_ + 1) ++*next;
+  refused_at_ = ~0ull;
+  pending_lengths_.push_back(static_cast<std::uint8_t>(*next - linear));
+}
+
+bool AcceleratedCpu::begins_block(std::uint64_t linear) const {
+  if (code_ == nullptr || linear / kPageBytes != code_page_) return false;
+  const ByteView code(code_ + linear % kPageBytes, kInstructionBytesMax);
+  return flag_hazard(code, code_size(pull())) == FlagHazard::kBitTest;
 }
 
 void AcceleratedCpu::translations_flushed() {
@@ -107,14 +164,21 @@ void AcceleratedCpu::translations_flushed() {
   }
   if (hot_.current != &nothing_ && hot_.current != &kept_) {
     kept_ = *hot_.current;
+    kept_lengths_.assign(kept_.lengths, kept_.lengths + kept_.instructions);
+    kept_.lengths = kept_lengths_.data();
     hot_.current = &kept_;
   }
   cells_used_ = 0;
+  lengths_used_ = 0;
 }
 
-void AcceleratedCpu::limit_changed() { hot_.limit = step_.active || window_ || watch_rf_ ? 0 : limit_; }
+void AcceleratedCpu::limit_changed() {
+  hot_.limit = step_.active || window_ || watch_rf_ ? 0 : limit_;
+}
 
-void AcceleratedCpu::on_limit(Block* block) { active()->reach_limit(block); }
+void AcceleratedCpu::on_limit(Block* block) {
+  active()->reach_limit(block);
+}
 
 void AcceleratedCpu::reach_limit(Block* block) {
   const std::uint64_t before = hot_.tick - block->charge;
@@ -126,7 +190,7 @@ void AcceleratedCpu::reach_limit(Block* block) {
   } else if (after > limit_) {
     step_all_ = before < limit_;
   } else if (!window_ || !pull().interrupts_enabled()) {
-    go_on = block->charge == block->instructions && !resumes();
+    go_on = !block->stepped && !resumes();
     step_once_ = !go_on;
   }
   hot_.tick = go_on ? after : before;
@@ -140,7 +204,8 @@ void AcceleratedCpu::block_abandoned() {
   // A store hit code of the running block, which starts anew at that store. (When we leave
   // generated code ourselves there is no current block, and nothing to take back.)
   const bool ours = hot_.current != &nothing_;
-  take_back_from(pull().linear_rip());
+  mend_flags(pull(), pull().linear_rip());
+  take_back_from(pull(), pull().linear_rip());
   if (step_.active && ours && hot_.current == &nothing_) step_.counted = false;
 }
 

@@ -35,12 +35,14 @@ bool UnicornCpu::put_off_fetch(RawState state, std::uint32_t vector) {
 }
 
 bool UnicornCpu::is_debug_trap(RawState state) const {
-  // Execution breakpoints come before their instruction, single steps and I/O breakpoints behind it.
+  // Execution breakpoints come before their instruction, single steps and I/O breakpoints behind
+  // it.
   const std::uint64_t rip = state.linear_rip();
   if (!in_current_block(rip)) return true;
   const Block& block = *hot_.current;
   if ((state.system_flags() & Rflags::kTf) != 0) {
-    // One instruction, then, that went to itself; a breakpoint at its start makes a block of 1 byte.
+    // One instruction, then, that went to itself; a breakpoint at its start makes a block of 1
+    // byte.
     return rip != block.pc || block.size_bytes != 1;
   }
   return !breakpoint_at(state);
@@ -72,14 +74,17 @@ void UnicornCpu::account_exception(std::uint32_t vector) {
       forget_block();  // It retired.
     }
   }
-  take_back_from(state.linear_rip());
+  if (!event.is_trap) mend_flags(state, state.linear_rip());
+  take_back_from(state, state.linear_rip());
   deliver_event(state, event);
 }
 
-void UnicornCpu::account_invalid_opcode() { deliver_fault(pull(), kInvalidOpcode); }
+void UnicornCpu::account_invalid_opcode() {
+  deliver_fault(pull(), kInvalidOpcode);
+}
 
 void UnicornCpu::deliver_fault(RawState state, std::uint8_t vector, std::uint32_t error_code) {
-  take_back_from(state.linear_rip());
+  take_back_from(state, state.linear_rip());
   deliver_event(state, Event{.vector = vector,
                              .kind = Event::Kind::kException,
                              .error_code = error_code,
@@ -98,16 +103,17 @@ void UnicornCpu::account_error(int error) {
   deliver_fault(state, kInvalidOpcode);
 }
 
-std::uint64_t UnicornCpu::software_interrupt_rip(RawState state) {
+std::uint64_t UnicornCpu::software_interrupt_rip(RawState state) const {
   const Block& block = *hot_.current;
-  const unsigned length = decoder_.last_length(code_at(block.pc, block.size_bytes), code_size());
-  return state.rip() - length;
+  if (block.lengths != nullptr) return state.rip() - block.lengths[block.instructions - 1];
+  return state.rip() -
+         last_instruction_length(code_at(state, block.pc, block.size_bytes), code_size(state));
 }
 
 void UnicornCpu::deliver_event(RawState state, const Event& event) {
   const bool software = event.kind == Event::Kind::kSoftware;
   step_.interrupted = true;
-  const Delivered delivered = deliver(state, walker_, event, rflags());
+  const Delivered delivered = deliver(state, walker_, event, rflags(state));
   if (delivered == Delivered::kShutdown) {
     FTVM_DIAG(kWarn, "cpu.triple_fault").kv("vector", event.vector).kv("rip", event.fault_rip);
     state.forget_exception();
@@ -134,7 +140,7 @@ bool UnicornCpu::interrupt(std::uint8_t vector) {
                     .kind = Event::Kind::kExternal,
                     .return_rip = state.rip(),
                     .fault_rip = state.rip()};
-  if (deliver(state, walker_, event, rflags()) == Delivered::kShutdown) return false;
+  if (deliver(state, walker_, event, rflags(state)) == Delivered::kShutdown) return false;
   push();
   ++hot_.tick;
   ++not_retired_;
@@ -161,13 +167,13 @@ void UnicornCpu::enter_syscall() {
   }
   const bool from64 = state.code64();
   const auto selector = static_cast<std::uint16_t>(state.at<std::uint64_t>(Offset::kStar) >> 32);
-  const std::uint64_t flags = rflags();
+  const std::uint64_t flags = rflags(state);
   state.gpr(kRcx) = state.rip() + length;
   state.gpr(kR11) = flags & ~Rflags::kRf;
   state.set_rflags(flags & ~(state.at<std::uint64_t>(Offset::kFmask) | Rflags::kRf));
   load_code_segment(state, selector & 0xfffc, 0, 0xffff'ffff, kCodeFlags);
-  state.segment(kSs) =
-      RawSegment{static_cast<std::uint32_t>((selector + 8) & 0xfffc), 0, 0, 0xffff'ffff, kStackFlags};
+  state.segment(kSs) = RawSegment{static_cast<std::uint32_t>((selector + 8) & 0xfffc), 0, 0,
+                                  0xffff'ffff, kStackFlags};
   set_cpl(state, 0);
   state.rip() = state.at<std::uint64_t>(from64 ? Offset::kLstar : Offset::kCstar) - length;
   push();
@@ -187,8 +193,8 @@ void UnicornCpu::enter_sysenter() {
   }
   state.system_flags() &= ~(Rflags::kVm | Rflags::kIf | Rflags::kRf);
   load_code_segment(state, selector & 0xfffc, 0, 0xffff'ffff, kCode64Flags);
-  state.segment(kSs) =
-      RawSegment{static_cast<std::uint32_t>((selector + 8) & 0xfffc), 0, 0, 0xffff'ffff, kStackFlags};
+  state.segment(kSs) = RawSegment{static_cast<std::uint32_t>((selector + 8) & 0xfffc), 0, 0,
+                                  0xffff'ffff, kStackFlags};
   set_cpl(state, 0);
   state.gpr(kRsp) = state.at<std::uint64_t>(Offset::kSysenterEsp);
   state.rip() = state.at<std::uint64_t>(Offset::kSysenterEip) - length;

@@ -84,14 +84,15 @@ FTVM_EXPORT void tlb_set_dirty_x86_64(CPUState* state, Address address) {
   original(state, address);
 }
 
-FTVM_EXPORT void tlb_reset_dirty_by_vaddr_x86_64(CPUState* state, Address begin, Address size_bytes) {
+FTVM_EXPORT void tlb_reset_dirty_by_vaddr_x86_64(CPUState* state, Address begin,
+                                                 Address size_bytes) {
   FTVM_ORIGINAL(tlb_reset_dirty_by_vaddr_x86_64);
   if (AcceleratedCpu::active() == nullptr) original(state, begin, size_bytes);
 }
 
 FTVM_EXPORT void tlb_set_page_with_attrs_x86_64(CPUState* state, Address address, Address physical,
-                                                std::uint32_t attributes, int protection, int mmu_index,
-                                                Address size_bytes) {
+                                                std::uint32_t attributes, int protection,
+                                                int mmu_index, Address size_bytes) {
   FTVM_ORIGINAL(tlb_set_page_with_attrs_x86_64);
   original(state, address, physical, attributes, protection, mmu_index, size_bytes);
   AcceleratedCpu* cpu = AcceleratedCpu::active();
@@ -146,7 +147,8 @@ FTVM_EXPORT bool x86_cpu_tlb_fill_x86_64(CPUState* state, Address address, int s
   return original(state, address, size, access, mmu_index, probe, caller);
 }
 
-// --- blocks end with their page: what a block fetches does not depend on where the one before ended
+// --- blocks end with their page: what a block fetches does not depend on where the one before
+// ended
 
 /// The library's table of functions that translate, and its progress through a block.
 struct TranslatorFunctions {
@@ -172,16 +174,29 @@ FTVM_EXPORT void translator_loop_x86_64(const TranslatorFunctions* functions,
   translate = functions->translate_instruction;
   TranslatorFunctions ours = *functions;
   ours.translate_instruction = [](void* in_progress, CPUState* cpu_state) {
-    translate(in_progress, cpu_state);
-    // An instruction that may reach into the next page begins a block of its own.
     auto* p = static_cast<TranslatorProgress*>(in_progress);
+    AcceleratedCpu& cpu = *AcceleratedCpu::active();
+    const Address begin = p->next;
+    cpu.instruction_begins(begin);
+    translate(in_progress, cpu_state);
+    cpu.instruction_ends(begin, &p->next);
+    // An instruction that may reach into the next page begins a block of its own.
     const bool other_page = p->next / ftvm::kPageBytes != p->begin / ftvm::kPageBytes;
     const Address left_bytes = ftvm::kPageBytes - p->next % ftvm::kPageBytes;
-    if (other_page || left_bytes < ftvm::unicorn::kInstructionBytesMax) {
+    if (other_page || left_bytes < ftvm::unicorn::kInstructionBytesMax ||
+        cpu.begins_block(p->next)) {
       p->instructions_max = p->instructions;
     }
   };
   original(&ours, progress, state, block, instructions_max);
+}
+
+// What the translator reads, one byte at a time.
+FTVM_EXPORT std::uint32_t cpu_ldub_code_x86_64(void* state, Address address) {
+  FTVM_ORIGINAL(cpu_ldub_code_x86_64);
+  const std::uint32_t byte = original(state, address);
+  const AcceleratedCpu* cpu = AcceleratedCpu::active();
+  return cpu != nullptr ? cpu->fetched(address, byte) : byte;
 }
 
 // --- counting inside generated code
@@ -228,8 +243,11 @@ FTVM_EXPORT void tb_flush_x86_64(CPUState* state) {
 
 FTVM_EXPORT Address get_page_addr_code_x86_64(void* state, Address address) {
   FTVM_ORIGINAL(get_page_addr_code_x86_64);
-  if (AcceleratedCpu* cpu = AcceleratedCpu::active()) cpu->live_state = static_cast<std::uint8_t*>(state);
-  return original(state, address);
+  AcceleratedCpu* cpu = AcceleratedCpu::active();
+  if (cpu != nullptr) cpu->live_state = static_cast<std::uint8_t*>(state);
+  const Address ram = original(state, address);
+  if (cpu != nullptr) cpu->code_found(address, ram);
+  return ram;
 }
 
 [[noreturn]] FTVM_EXPORT void cpu_loop_exit_noexc_x86_64(CPUState* state) {
@@ -258,12 +276,14 @@ Status check_interposition() {
       {"tb_invalidate_phys_page_fast_x86_64",
        reinterpret_cast<void*>(&tb_invalidate_phys_page_fast_x86_64)},
       {"tlb_set_dirty_x86_64", reinterpret_cast<void*>(&tlb_set_dirty_x86_64)},
-      {"tlb_reset_dirty_by_vaddr_x86_64", reinterpret_cast<void*>(&tlb_reset_dirty_by_vaddr_x86_64)},
+      {"tlb_reset_dirty_by_vaddr_x86_64",
+       reinterpret_cast<void*>(&tlb_reset_dirty_by_vaddr_x86_64)},
       {"tlb_set_page_with_attrs_x86_64", reinterpret_cast<void*>(&tlb_set_page_with_attrs_x86_64)},
       {"tlb_flush_x86_64", reinterpret_cast<void*>(&tlb_flush_x86_64)},
       {"tlb_flush_page_x86_64", reinterpret_cast<void*>(&tlb_flush_page_x86_64)},
       {"x86_cpu_tlb_fill_x86_64", reinterpret_cast<void*>(&x86_cpu_tlb_fill_x86_64)},
       {"translator_loop_x86_64", reinterpret_cast<void*>(&translator_loop_x86_64)},
+      {"cpu_ldub_code_x86_64", reinterpret_cast<void*>(&cpu_ldub_code_x86_64)},
       {"tcg_gen_callN_x86_64", reinterpret_cast<void*>(&tcg_gen_callN_x86_64)},
       {"check_exit_request_x86_64", reinterpret_cast<void*>(&check_exit_request_x86_64)},
       {"tb_gen_code_x86_64", reinterpret_cast<void*>(&tb_gen_code_x86_64)},
@@ -273,8 +293,8 @@ Status check_interposition() {
   };
   for (const Replaced& r : replaced) {
     if (dlsym(RTLD_DEFAULT, r.name) != r.ours || dlsym(RTLD_NEXT, r.name) == nullptr) {
-      return Error(ErrorCode::kUnsupported,
-                   std::string("accelerated engine: libunicorn's ") + r.name + " cannot be replaced");
+      return Error(ErrorCode::kUnsupported, std::string("accelerated engine: libunicorn's ") +
+                                                r.name + " cannot be replaced");
     }
   }
   return {};
@@ -301,7 +321,8 @@ void move_to_dr7(std::uint8_t* live_state, std::uint64_t value) {
 // the front end.
 TcgWriter::Handle TcgWriter::constant(const void* pointer) const {
   return reinterpret_cast<Handle>(translator_) +
-         reinterpret_cast<Handle>(tcg_const_i64_x86_64(translator_, reinterpret_cast<Address>(pointer)));
+         reinterpret_cast<Handle>(
+             tcg_const_i64_x86_64(translator_, reinterpret_cast<Address>(pointer)));
 }
 
 TcgWriter::Handle TcgWriter::temporary(int type) const {

@@ -19,7 +19,9 @@ Error layout_error(std::string_view what) {
           "libunicorn's CPU state is not laid out as calibrated: " + std::string(what)};
 }
 
-bool never(uc_engine*, uc_mem_type, std::uint64_t, int, std::int64_t, void*) { return false; }
+bool never(uc_engine*, uc_mem_type, std::uint64_t, int, std::int64_t, void*) {
+  return false;
+}
 
 }  // namespace
 
@@ -31,7 +33,8 @@ PortableCpu::~PortableCpu() {
 Status PortableCpu::attach_engine() {
   FTVM_TRY(calibrate());
   uc_hook handle = 0;
-  uc_err e = uc_hook_add(uc_, &handle, UC_HOOK_BLOCK, reinterpret_cast<void*>(block_hook), this, 1, 0);
+  uc_err e =
+      uc_hook_add(uc_, &handle, UC_HOOK_BLOCK, reinterpret_cast<void*>(block_hook), this, 1, 0);
   if (e == UC_ERR_OK) {
     e = uc_hook_add(uc_, &handle, UC_HOOK_EDGE_GENERATED, reinterpret_cast<void*>(translation_hook),
                     this, 1, 0);
@@ -41,12 +44,14 @@ Status PortableCpu::attach_engine() {
 }
 
 Status PortableCpu::calibrate() {
-  if (uc_context_alloc(uc_, &context_) != UC_ERR_OK || uc_context_alloc(uc_, &scratch_) != UC_ERR_OK ||
+  if (uc_context_alloc(uc_, &context_) != UC_ERR_OK ||
+      uc_context_alloc(uc_, &scratch_) != UC_ERR_OK ||
       uc_context_save(uc_, context_) != UC_ERR_OK) {
     return layout_error("no context");
   }
   // Sentinels go in through the documented API and must come out at our offsets.
-  std::uint64_t rax = 0x1122'3344'5566'7788, rip = 0x99aa'bbcc'ddee'ff01, fs = 0x0123'4567'89ab'cdef;
+  std::uint64_t rax = 0x1122'3344'5566'7788, rip = 0x99aa'bbcc'ddee'ff01,
+                fs = 0x0123'4567'89ab'cdef;
   uc_context_reg_write(context_, UC_X86_REG_RAX, &rax);
   uc_context_reg_write(context_, UC_X86_REG_RIP, &rip);
   uc_context_reg_write(context_, UC_X86_REG_FS_BASE, &fs);
@@ -76,7 +81,9 @@ RawState PortableCpu::pull() const {
   return RawState(state_);
 }
 
-void PortableCpu::push() { uc_context_restore(uc_, context_); }
+void PortableCpu::push() {
+  uc_context_restore(uc_, context_);
+}
 
 std::uint64_t PortableCpu::full_rflags() const {
   std::uint64_t flags = 0;
@@ -95,7 +102,10 @@ void PortableCpu::on_block(std::uint64_t pc, std::uint32_t size_bytes) {
   const bool fresh = std::exchange(fresh_, false);
   const unsigned instructions = count_block(pc, size_bytes);
   if (in_current_block(pc) && was_abandoned(pc, instructions, fresh)) {
-    take_back_from(pc);
+    const RawState state = pull();
+    mend_flags(state, pc);
+    push();
+    take_back_from(state, pc);
     step_.counted = false;
   }
   if (step_.active) {
@@ -114,7 +124,7 @@ void PortableCpu::on_block(std::uint64_t pc, std::uint32_t size_bytes) {
     uc_reg_read(uc_, UC_X86_REG_EFLAGS, &flags);
     stop = (flags & Rflags::kIf) != 0;
   }
-  if (!stop && (stepped_blocks_.contains(pc) || resumes())) stop = step_once_ = true;
+  if (!stop && (meet_special(pc) || resumes())) stop = step_once_ = true;
   if (stop) {
     forget_block();
     stop_engine();
@@ -123,8 +133,21 @@ void PortableCpu::on_block(std::uint64_t pc, std::uint32_t size_bytes) {
   count(pc, size_bytes, instructions);
 }
 
+/// True when the block must be stepped.
+bool PortableCpu::meet_special(std::uint64_t pc) {
+  const auto found = specials_.find(pc);
+  if (found == specials_.end()) return false;
+  if (found->second.rep_at) {
+    // The REP goes on in a block of its own. That it is there makes a block that is new one that
+    // was made because the first iteration gave up this one: see was_abandoned().
+    uc_tb block{};
+    uc_ctl_request_cache(uc_, *found->second.rep_at, &block);
+  }
+  return found->second.stepped;
+}
+
 void PortableCpu::count(std::uint64_t pc, std::uint32_t size_bytes, unsigned instructions) {
-  block_ = Block{pc, size_bytes, instructions, instructions};
+  block_ = Block{pc, size_bytes, instructions, instructions, nullptr};
   hot_.current = &block_;
   hot_.tick += instructions;
 }
@@ -147,11 +170,29 @@ bool PortableCpu::was_abandoned(std::uint64_t pc, unsigned instructions, bool fr
   // REP that goes on.
   if (step_.active && step_.rep) return pull().gpr(kRcx) == step_.rcx;
   if (step_.active) return pull().inhibited();
-  // A REP: what has overwritten itself is translated anew, what goes on is not. (Not told apart: a
-  // REP whose first iteration overwrites the block that leads to it.)
-  if (pc == hot_.current->pc) return fresh;
-  // A CALL that pushes on its own block; no call leads to itself.
-  return is_call(code_at(pc, kInstructionBytesMax), code_size());
+  const RawState state = pull();
+  // So is it under single-stepping, with a trap at its end.
+  if ((state.system_flags() & Rflags::kTf) != 0) return true;
+  const Bytes code = code_at(state, pc, kInstructionBytesMax);
+  const bool call = is_call(code, code_size(state));
+  // A CALL that pushes on its own block. One that leads to itself has pushed where it comes back
+  // to.
+  if (call && pc != hot_.current->pc) return !has_pushed_return(state, pc, code);
+  // The same for one that has a block of its own, and for a REP: what has overwritten its block is
+  // translated anew, what goes on is not.
+  return fresh && (call || parse_rep_string(code, code_size(state)));
+}
+
+/// Whether the top of the stack is the address behind the CALL at `pc`.
+bool PortableCpu::has_pushed_return(RawState state, std::uint64_t pc, ByteView call) const {
+  const std::uint64_t behind =
+      pc + instruction_length(call, code_size(state)) - state.segment(kCs).base;
+  const std::size_t size_bytes = state.code64() ? 8 : 4;
+  const std::uint64_t stack_base = state.code64() ? 0 : state.segment(kSs).base;
+  Bytes top = code_at(state, stack_base + state.gpr(kRsp), size_bytes);
+  if (top.size() != size_bytes) return false;
+  top.resize(8);
+  return load_le<std::uint64_t>(top.data()) == behind;
 }
 
 // --- translations
@@ -164,7 +205,6 @@ void PortableCpu::translation_hook(uc_struct*, uc_tb* block, uc_tb*, void* user)
 
 void PortableCpu::note_translation(std::uint64_t begin, std::uint32_t size_bytes) {
   primed_ = true;
-  translation_made();
   const RawState state = pull();
   watch_rf_ = watch_rf_ || breakpoints_armed(state);  // A new breakpoint has all translated anew.
   const PagingState paging = paging_of(state);
@@ -173,7 +213,24 @@ void PortableCpu::note_translation(std::uint64_t begin, std::uint32_t size_bytes
       note_code_page(GuestPhys{physical->value / kPageBytes * kPageBytes});
     }
   }
-  if (must_be_stepped(begin, size_bytes)) stepped_blocks_.insert(begin);
+  note_special(state, begin, size_bytes);
+}
+
+void PortableCpu::note_special(RawState state, std::uint64_t begin, std::uint32_t size_bytes) {
+  const Bytes code = code_at(state, begin, size_bytes);
+  const CodeSize size = code_size(state);
+  Special special{.stepped = must_be_stepped(state, code)};
+  const unsigned last = last_instruction_length(code, size);
+  const std::size_t last_at = code.size() - std::min<std::size_t>(last, code.size());
+  if (last_at != 0 && parse_rep_string(ByteView(code).subspan(last_at), size)) {
+    special.rep_at = begin + last_at;
+    note_special(state, *special.rep_at, last);
+  }
+  if (!special.stepped && !special.rep_at) return;
+  const auto [known, inserted] = specials_.try_emplace(begin, special);
+  if (inserted) return;
+  known->second.stepped = known->second.stepped || special.stepped;
+  if (special.rep_at) known->second.rep_at = special.rep_at;
 }
 
 void PortableCpu::granule_added(std::uint64_t granule) {
@@ -204,7 +261,6 @@ void PortableCpu::drop_translations(GuestPhys page) {
   state.cr(0) = cr0;
   uc_context_restore(uc_, scratch_);
   uc_ctl_flush_tlb(uc_);
-  translation_made();
 }
 
 void PortableCpu::write_debug_control(std::uint64_t dr7) {
@@ -229,7 +285,8 @@ void PortableCpu::write_debug_control(std::uint64_t dr7) {
   drop_translations(GuestPhys{0});
 }
 
-Result<std::unique_ptr<Cpu>> make_portable(const CpuOptions& options, GuestMemory& memory, CpuBus& bus) {
+Result<std::unique_ptr<Cpu>> make_portable(const CpuOptions& options, GuestMemory& memory,
+                                           CpuBus& bus) {
   auto cpu = std::make_unique<PortableCpu>(memory, bus);
   FTVM_TRY(cpu->create(options));
   return std::unique_ptr<Cpu>(std::move(cpu));

@@ -1,15 +1,20 @@
 // The portable engine: libunicorn's public API and nothing else. CPU state is copied out and in
 // (uc_context), a block hook counts and is the only place that stops, and stores into code are seen
-// because each 2 MiB granule that holds code has a hook that never fires but keeps its stores on the
-// checked path.
+// because each 2 MiB granule that holds code has a hook that never fires but keeps its stores on
+// the checked path.
 //
-// Known gap: when the first iteration of a REP overwrites the block that leads to it, it is counted
-// once too often; the accelerated engine is exact there.
+// Known gaps, where the accelerated engine is exact:
+// - What a guest can tell from Accessed bits. The library reads ahead into the next page when it
+//   translates, and its TLB is not that of guest_tlb.h.
+// - A bit test of a register with a LOCK prefix, which is refused by a CPU, ends the process
+// (decode.h,
+//   refused_opcode).
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <unordered_set>
+#include <optional>
+#include <unordered_map>
 
 #include "emulator/unicorn/unicorn_cpu.h"
 
@@ -39,8 +44,11 @@ class PortableCpu final : public UnicornCpu {
   Status calibrate();
   void on_block(std::uint64_t pc, std::uint32_t size_bytes);
   void note_translation(std::uint64_t begin, std::uint32_t size_bytes);
+  void note_special(RawState state, std::uint64_t begin, std::uint32_t size_bytes);
+  bool meet_special(std::uint64_t pc);
   unsigned count_block(std::uint64_t pc, std::uint32_t size_bytes);
   bool was_abandoned(std::uint64_t pc, unsigned instructions, bool fresh);
+  bool has_pushed_return(RawState state, std::uint64_t pc, ByteView call) const;
   void count(std::uint64_t pc, std::uint32_t size_bytes, unsigned instructions);
 
   static void block_hook(uc_struct* uc, std::uint64_t pc, std::uint32_t size_bytes, void* user);
@@ -53,8 +61,12 @@ class PortableCpu final : public UnicornCpu {
   bool primed_ = false;    // The library tells of every translation but the first.
   bool fresh_ = false;     // The next block was translated just now.
   bool one_shot_ = false;  // The block that begins is not the usual one at its place.
-  /// Where blocks begin that must be stepped, or began once.
-  std::unordered_set<std::uint64_t> stepped_blocks_;
+  /// Of blocks that need more than being counted, by where they begin; some of them began once.
+  struct Special {
+    bool stepped = false;
+    std::optional<std::uint64_t> rep_at;  // It ends with a REP behind other instructions.
+  };
+  std::unordered_map<std::uint64_t, Special> specials_;
 };
 
 }  // namespace ftvm::unicorn

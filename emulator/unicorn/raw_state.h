@@ -33,10 +33,10 @@ struct Offset {
   static constexpr std::size_t kFpStackTop = 604;
   static constexpr std::size_t kFpStatus = 608;
   static constexpr std::size_t kFpControl = 610;
-  static constexpr std::size_t kFpTags = 612;   // 8 bytes, 1 is empty.
-  static constexpr std::size_t kFpRegs = 624;   // 8 of 16 bytes, 10 used.
+  static constexpr std::size_t kFpTags = 612;  // 8 bytes, 1 is empty.
+  static constexpr std::size_t kFpRegs = 624;  // 8 of 16 bytes, 10 used.
   static constexpr std::size_t kMxcsr = 816;
-  static constexpr std::size_t kXmm = 824;      // 64 bytes apart, the low 16 used.
+  static constexpr std::size_t kXmm = 824;  // 64 bytes apart, the low 16 used.
   static constexpr std::size_t kSysenterCs = 4800;
   static constexpr std::size_t kSysenterEsp = 4808;
   static constexpr std::size_t kSysenterEip = 4816;
@@ -50,8 +50,8 @@ struct Offset {
   static constexpr std::size_t kPat = 5280;
   static constexpr std::size_t kErrorCode = 5384;
   static constexpr std::size_t kExceptionIsInt = 5388;
-  static constexpr std::size_t kDr = 5400;          // DR0..DR7, 8 bytes each.
-  static constexpr std::size_t kBreakpoints = 5464; // Host pointers of DR0..DR3.
+  static constexpr std::size_t kDr = 5400;           // DR0..DR7, 8 bytes each.
+  static constexpr std::size_t kBreakpoints = 5464;  // Host pointers of DR0..DR3.
   static constexpr std::size_t kOldException = 5496;
   static constexpr std::size_t kReturnAddress = 5560;  // Host pointer.
   static constexpr std::size_t kEnd = 5568;            // Of what reset clears and snapshots keep.
@@ -108,7 +108,9 @@ class RawState {
   [[nodiscard]] T& at(std::size_t offset) const {
     return *reinterpret_cast<T*>(bytes_ + offset);  // The library's own struct; aligned by it.
   }
-  [[nodiscard]] std::uint64_t& gpr(unsigned i) const { return at<std::uint64_t>(Offset::kGpr + 8 * i); }
+  [[nodiscard]] std::uint64_t& gpr(unsigned i) const {
+    return at<std::uint64_t>(Offset::kGpr + 8 * i);
+  }
   [[nodiscard]] std::uint64_t& rip() const { return at<std::uint64_t>(Offset::kRip); }
   /// System flags only; arithmetic flags and DF live in cc_* and kDf.
   [[nodiscard]] std::uint64_t& system_flags() const { return at<std::uint64_t>(Offset::kRflags); }
@@ -119,8 +121,12 @@ class RawState {
   [[nodiscard]] RawSegment& tr() const { return at<RawSegment>(Offset::kTr); }
   [[nodiscard]] RawSegment& gdt() const { return at<RawSegment>(Offset::kGdt); }
   [[nodiscard]] RawSegment& idt() const { return at<RawSegment>(Offset::kIdt); }
-  [[nodiscard]] std::uint64_t& cr(unsigned i) const { return at<std::uint64_t>(Offset::kCr + 8 * i); }
-  [[nodiscard]] std::uint64_t& dr(unsigned i) const { return at<std::uint64_t>(Offset::kDr + 8 * i); }
+  [[nodiscard]] std::uint64_t& cr(unsigned i) const {
+    return at<std::uint64_t>(Offset::kCr + 8 * i);
+  }
+  [[nodiscard]] std::uint64_t& dr(unsigned i) const {
+    return at<std::uint64_t>(Offset::kDr + 8 * i);
+  }
   [[nodiscard]] std::uint64_t& efer() const { return at<std::uint64_t>(Offset::kEfer); }
   /// Where the library and page tables see the next instruction: blocks are named by it.
   [[nodiscard]] std::uint64_t linear_rip() const { return rip() + segment(kCs).base; }
@@ -133,10 +139,13 @@ class RawState {
   [[nodiscard]] bool long_mode() const { return (hflags() & Hflags::kLma) != 0; }
   [[nodiscard]] bool code64() const { return (hflags() & Hflags::kCs64) != 0; }
 
+  /// The form in which the arithmetic flags are kept: by what made them, or as they are, in kCcSrc.
+  static constexpr std::uint32_t kCcOpSettled = 1;
+  [[nodiscard]] std::uint32_t& cc_op() const { return at<std::uint32_t>(Offset::kCcOp); }
+
   /// Sets arithmetic flags and DF from a full RFLAGS image, and the system flags too.
   void set_rflags(std::uint64_t rflags) const {
-    constexpr std::uint32_t kCcOpEflags = 1;  // "The flags are in cc_src."
-    at<std::uint32_t>(Offset::kCcOp) = kCcOpEflags;
+    cc_op() = kCcOpSettled;
     at<std::uint64_t>(Offset::kCcSrc) = rflags & Rflags::kArithmetic;
     at<std::int32_t>(Offset::kDf) = (rflags & Rflags::kDf) != 0 ? -1 : 1;
     system_flags() = (rflags & ~(Rflags::kArithmetic | Rflags::kDf)) | 2;

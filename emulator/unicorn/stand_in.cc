@@ -33,16 +33,17 @@ bool port_refused(RawState state, PageWalker& walker, unsigned port, unsigned si
 
 }  // namespace
 
-bool UnicornCpu::must_be_stepped(std::uint64_t pc, std::uint32_t size_bytes) const {
-  const RawState state = pull();
+bool UnicornCpu::must_be_stepped(RawState state, ByteView block) {
   const bool ports = state.cpl() > state.iopl();
-  return decoder_.holds_stand_in(code_at(pc, size_bytes), code_size(), ports);
+  return holds_stand_in(block, code_size(state), ports) ||
+         has_hazard_inside(block, code_size(state));
 }
 
 bool UnicornCpu::stand_in(RawState state, ByteView code) {
   if (breakpoint_at(state)) return false;  // Comes first, and from the library.
-  if (const auto access = parse_port_access(code, code_size())) return refuse_port(state, *access);
-  if (is_read_msr(code, code_size())) return read_msr(state, code);
+  if (const auto access = parse_port_access(code, code_size(state)))
+    return refuse_port(state, *access);
+  if (is_read_msr(code, code_size(state))) return read_msr(state, code);
   return false;
 }
 
@@ -61,12 +62,11 @@ bool UnicornCpu::refuse_port(RawState state, const PortAccess& access) {
 bool UnicornCpu::read_msr(RawState state, ByteView code) {
   const bool stepped_over = (state.system_flags() & Rflags::kTf) != 0;  // The library's business.
   const auto msr = static_cast<std::uint32_t>(state.gpr(kRcx));
-  const auto length = decoder_.length(code, code_size());
-  if (state.cpl() != 0 || stepped_over || msr != kMsrTimeStampCounter || !length) return false;
+  if (state.cpl() != 0 || stepped_over || msr != kMsrTimeStampCounter) return false;
   const std::uint64_t tsc = bus_.time_stamp_counter(tick());
   state.gpr(kRax) = static_cast<std::uint32_t>(tsc);
   state.gpr(kRdx) = tsc >> 32;
-  state.rip() += *length;
+  state.rip() += instruction_length(code, code_size(state));
   state.hflags() &= ~Hflags::kInhibitIrq;
   state.system_flags() &= ~Rflags::kRf;
   push();

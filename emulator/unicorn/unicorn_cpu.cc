@@ -23,15 +23,18 @@ thread_local UnicornCpu* engine_of_thread = nullptr;
 EngineScope::EngineScope(UnicornCpu& cpu) : clock_(cpu.engine_ns_), outer_(engine_of_thread) {
   engine_of_thread = &cpu;
 }
-EngineScope::~EngineScope() { engine_of_thread = outer_; }
-UnicornCpu* EngineScope::current() { return engine_of_thread; }
+EngineScope::~EngineScope() {
+  engine_of_thread = outer_;
+}
+UnicornCpu* EngineScope::current() {
+  return engine_of_thread;
+}
 
 UnicornCpu::UnicornCpu(GuestMemory& memory, CpuBus& bus)
     : memory_(memory),
       bus_(bus),
       walker_(memory, [this](GuestPhys at, std::size_t size) { memory_written(at, size); }),
       code_pages_(memory.size_bytes() / kPageBytes),
-      index_cache_(kIndexEntries),
       granules_(memory.size_bytes() / kGranuleBytes) {
   hot_.current = &nothing_;
 }
@@ -99,23 +102,24 @@ bool UnicornCpu::current_ends_in_hlt() const {
   constexpr std::uint8_t kHlt = 0xf4;
   const Block& block = *hot_.current;
   if (block.size_bytes == 0) return false;
-  const Bytes code = code_at(block.pc, block.size_bytes);
+  const Bytes code = code_at(pull(), block.pc, block.size_bytes);
   return code.size() == block.size_bytes && code.back() == kHlt;
 }
 
 void UnicornCpu::step() {
   const RawState state = pull();
-  const Bytes code = code_at(state.linear_rip(), kInstructionBytesMax);
+  const Bytes code = code_at(state, state.linear_rip(), kInstructionBytesMax);
   if (stand_in(state, code)) return;
   // Only the first of several shadowing instructions casts a shadow.
   const bool shadowed = state.inhibited();
   step_ = Step{.active = true,
                .rip = state.rip(),
                .rcx = state.gpr(kRcx),
+               .rflags = full_rflags(),
                .shadowed = shadowed,
-               .casts_shadow = !shadowed && casts_interrupt_shadow(code, code_size()),
+               .casts_shadow = !shadowed && casts_interrupt_shadow(code, code_size(state)),
                .resumes = (state.system_flags() & Rflags::kRf) != 0,
-               .rep = parse_rep_string(code, code_size())};
+               .rep = parse_rep_string(code, code_size(state))};
   state.hflags() |= Hflags::kInhibitIrq;  // The next block is exactly one instruction.
   push();
   start();
@@ -139,12 +143,12 @@ void UnicornCpu::end_step(const Step& step) {
 
 void UnicornCpu::finish_rep(const Step& step, RawState state) {
   // Stepped, or under an interrupt shadow, the library leaves a REP with the last iteration;
-  // running, it makes one more pass that sees the count exhausted. The pass is an instruction of the
-  // count, so for a step it is put back.
+  // running, it makes one more pass that sees the count exhausted. The pass is an instruction of
+  // the count, so for a step it is put back.
   const std::uint64_t mask = step.rep->count_mask;
   const bool exhausted = (step.rcx & mask) == 1 && (state.gpr(kRcx) & mask) == 0;
   if (!exhausted || state.rip() != step.rip + step.rep->length_bytes) return;
-  if (step.rep->compares && ((rflags() & Rflags::kZf) != 0) != step.rep->while_equal) return;
+  if (step.rep->compares && ((rflags(state) & Rflags::kZf) != 0) != step.rep->while_equal) return;
   state.rip() = step.rip;
 }
 
@@ -185,7 +189,8 @@ void UnicornCpu::memory_written(GuestPhys address, std::size_t size_bytes) {
   if (size_bytes == 0) return;
   const std::uint64_t last = (address.value + size_bytes - 1) / kPageBytes;
   for (std::uint64_t page = address.value / kPageBytes; page <= last; ++page) {
-    if (page < code_pages_.size() && code_pages_[page] != 0) drop_translations(GuestPhys{page * kPageBytes});
+    if (page < code_pages_.size() && code_pages_[page] != 0)
+      drop_translations(GuestPhys{page * kPageBytes});
   }
 }
 
@@ -198,21 +203,34 @@ void UnicornCpu::note_code_page(GuestPhys page) {
   granule_added(granule);
 }
 
-Bytes UnicornCpu::code_at(std::uint64_t pc, std::size_t size_bytes) const {
+Bytes UnicornCpu::code_at(RawState state, std::uint64_t pc, std::size_t size_bytes) const {
   Bytes code(size_bytes);
-  code.resize(walker_.peek(paging_of(pull()), pc, code));
+  code.resize(walker_.peek(paging_of(state), pc, code));
   return code;
 }
 
-CodeSize UnicornCpu::code_size() const {
-  const RawState state = pull();
+CodeSize UnicornCpu::code_size(RawState state) {
   if (state.code64()) return CodeSize::k64;
   return (state.hflags() & Hflags::kCs32) != 0 ? CodeSize::k32 : CodeSize::k16;
 }
 
-std::uint64_t UnicornCpu::rflags() const {
+std::uint64_t UnicornCpu::rflags(RawState state) const {
   const std::uint64_t flags = full_rflags();
-  return breakpoints_armed(pull()) ? flags : flags & ~Rflags::kRf;
+  return breakpoints_armed(state) ? flags : flags & ~Rflags::kRf;
+}
+
+void UnicornCpu::mend_flags(RawState state, std::uint64_t linear) const {
+  if (!in_current_block(linear)) return;
+  if (step_.active) {
+    state.set_rflags(step_.rflags);
+    return;
+  }
+  const CodeSize size = code_size(state);
+  const std::uint64_t pc = hot_.current->pc, at = linear - pc;
+  const Bytes code = code_at(state, pc, at + kInstructionBytesMax);
+  if (code.size() <= at) return;
+  if (flag_hazard(ByteView(code).subspan(at), size) != FlagHazard::kSetMemory) return;
+  if (set_memory_settles(code, at, size, state.cc_op())) state.cc_op() = RawState::kCcOpSettled;
 }
 
 bool UnicornCpu::in_current_block(std::uint64_t linear) const {
@@ -220,38 +238,37 @@ bool UnicornCpu::in_current_block(std::uint64_t linear) const {
   return linear >= block.pc && linear < block.pc + block.size_bytes;
 }
 
-unsigned UnicornCpu::index_in_block(std::uint64_t rip) {
+unsigned UnicornCpu::index_in_block(RawState state, std::uint64_t linear) const {
   const Block& block = *hot_.current;
-  if (rip == block.pc) return 0;
-  if (index_cache_translations_ != translations_) {
-    // Code may have changed wherever something was translated anew.
-    std::fill(index_cache_.begin(), index_cache_.end(), IndexEntry{});
-    index_cache_translations_ = translations_;
+  const std::uint64_t offset = linear - block.pc;
+  unsigned index = 0;
+  if (block.lengths != nullptr) {
+    for (std::uint64_t at = 0; at < offset && index < block.instructions; ++index) {
+      at += block.lengths[index];
+    }
+  } else if (offset != 0) {
+    index =
+        count_instructions(code_at(state, block.pc, block.size_bytes), offset, code_size(state));
   }
-  const std::uint64_t cr3 = pull().cr(3);
-  IndexEntry& entry = index_cache_[(block.pc * 31 + rip) % kIndexEntries];
-  if (entry.cr3 != cr3 || entry.pc != block.pc || entry.rip != rip ||
-      entry.size_bytes != block.size_bytes) {
-    const unsigned index =
-        decoder_.count(code_at(block.pc, block.size_bytes), rip - block.pc, code_size());
-    entry = IndexEntry{cr3, block.pc, rip, block.size_bytes, index};
-  }
-  FTVM_ASSERT(entry.index <= block.instructions);
-  return entry.index;
+  FTVM_ASSERT(index <= block.instructions);
+  return index;
 }
 
-Tick UnicornCpu::access_tick() {
-  const std::uint64_t rip = pull().linear_rip();
+Tick UnicornCpu::access_tick() const {
+  const RawState state = pull();
+  const std::uint64_t rip = state.linear_rip();
   if (!in_current_block(rip)) return Tick{hot_.tick};
-  return Tick{hot_.tick - hot_.current->instructions + index_in_block(rip)};
+  return Tick{hot_.tick - hot_.current->instructions + index_in_block(state, rip)};
 }
 
-void UnicornCpu::take_back_from(std::uint64_t linear) {
+void UnicornCpu::take_back_from(RawState state, std::uint64_t linear) {
   if (!in_current_block(linear)) return;
-  hot_.tick -= hot_.current->instructions - index_in_block(linear);
+  hot_.tick -= hot_.current->instructions - index_in_block(state, linear);
   forget_block();
 }
 
-void UnicornCpu::forget_block() { hot_.current = &nothing_; }
+void UnicornCpu::forget_block() {
+  hot_.current = &nothing_;
+}
 
 }  // namespace ftvm::unicorn

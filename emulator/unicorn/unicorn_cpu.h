@@ -1,10 +1,11 @@
 // What the two engines share: the library handle and its hooks, exact counting rules, single
-// stepping, exceptions, snapshots. An engine adds how it reaches the CPU state, how it counts blocks
-// and how it keeps translations fresh.
+// stepping, exceptions, snapshots. An engine adds how it reaches the CPU state, how it counts
+// blocks and how it keeps translations fresh.
 //
 // Counting: a block is counted whole when it starts; what did not retire is taken back when an
 // exception or a store into running code ends it early. Every stop is at a block start, and blocks
-// too long for the rest of the way are stepped, so a run stops at exactly the tick it was asked for.
+// too long for the rest of the way are stepped, so a run stops at exactly the tick it was asked
+// for.
 #pragma once
 
 #include <array>
@@ -15,6 +16,7 @@
 #include "emulator/cpu.h"
 #include "emulator/unicorn/decode.h"
 #include "emulator/unicorn/delivery.h"
+#include "emulator/unicorn/flag_hazard.h"
 #include "emulator/unicorn/library_clock.h"
 #include "emulator/unicorn/page_walk.h"
 #include "emulator/unicorn/raw_state.h"
@@ -51,6 +53,10 @@ struct Block {
   /// What generated code adds to the tick: `instructions`, or more than any run has left when the
   /// block must be stepped.
   std::uint32_t charge = 0;
+  /// Of each instruction. Units: bytes. Null when the engine was not told.
+  const std::uint8_t* lengths = nullptr;
+  /// It holds an instruction that the engine does itself.
+  bool stepped = false;
 };
 
 class UnicornCpu : public Cpu {
@@ -78,14 +84,15 @@ class UnicornCpu : public Cpu {
   /// Opens and calibrates. Errors: kUnsupported.
   Status open(const CpuOptions& options);
 
-  /// Fresh view of the CPU state; push() makes edits through it count.
+  /// Fresh view of the CPU state, which ends all earlier ones; push() makes edits through it count.
   virtual RawState pull() const = 0;
   virtual void push() = 0;
   /// Full RFLAGS of the pulled state, lazy flags computed.
   [[nodiscard]] virtual std::uint64_t full_rflags() const = 0;
   /// The same as the guest may see them. The library clears RF too late, at the end of some blocks
-  /// only, and it matters for breakpoints alone: RF is exact while one is armed, else it reads as 0.
-  [[nodiscard]] std::uint64_t rflags() const;
+  /// only, and it matters for breakpoints alone: RF is exact while one is armed, else it reads as
+  /// 0.
+  [[nodiscard]] std::uint64_t rflags(RawState state) const;
   /// The limit or the window watch changed.
   virtual void limit_changed() = 0;
   /// Translations of this page are stale. Precondition: the page held code.
@@ -98,7 +105,6 @@ class UnicornCpu : public Cpu {
 
   /// To be called at each translation, for each page of code.
   void note_code_page(GuestPhys page);
-  void translation_made() { ++translations_; }
   /// All translations are gone.
   void forget_code_pages();
 
@@ -111,18 +117,21 @@ class UnicornCpu : public Cpu {
     return watch_rf_ && (pull().system_flags() & Rflags::kRf) != 0;
   }
   /// What the current block holds from this linear address on has not retired.
-  void take_back_from(std::uint64_t linear);
+  void take_back_from(RawState state, std::uint64_t linear);
   void forget_block();
+  /// The instruction at this address of the current block did not happen: the flags are as before
+  /// it.
+  void mend_flags(RawState state, std::uint64_t linear) const;
   void stop_engine();
   /// Number within the current block of the instruction that begins there.
-  unsigned index_in_block(std::uint64_t linear);
+  [[nodiscard]] unsigned index_in_block(RawState state, std::uint64_t linear) const;
   [[nodiscard]] bool in_current_block(std::uint64_t linear) const;
-  [[nodiscard]] Tick access_tick();
-  [[nodiscard]] Bytes code_at(std::uint64_t pc, std::size_t size_bytes) const;
-  [[nodiscard]] CodeSize code_size() const;
-  /// Whether the block just translated holds an instruction that the engine does itself (stand_in):
-  /// such a block is never run as a whole.
-  [[nodiscard]] bool must_be_stepped(std::uint64_t pc, std::uint32_t size_bytes) const;
+  [[nodiscard]] Tick access_tick() const;
+  [[nodiscard]] Bytes code_at(RawState state, std::uint64_t pc, std::size_t size_bytes) const;
+  [[nodiscard]] static CodeSize code_size(RawState state);
+  /// Whether a block holds an instruction that the engine does itself (stand_in), or that is right
+  /// only when it is stepped: it is never run as a whole.
+  [[nodiscard]] static bool must_be_stepped(RawState state, ByteView block);
 
   /// No run is longer; the charge of a block that must be stepped is more.
   static constexpr std::uint64_t kRunTicksMax = 1u << 30;
@@ -140,26 +149,26 @@ class UnicornCpu : public Cpu {
     bool interrupted = false;  // An exception came instead.
     std::uint64_t rip = 0;
     std::uint64_t rcx = 0;
-    bool shadowed = false;     // By the STI or MOV SS before it.
+    std::uint64_t rflags = 0;
+    bool shadowed = false;  // By the STI or MOV SS before it.
     bool casts_shadow = false;
-    bool resumes = false;      // RF was set.
+    bool resumes = false;  // RF was set.
     std::optional<RepString> rep;
   };
 
   GuestMemory& memory_;
   CpuBus& bus_;
   mutable PageWalker walker_;
-  mutable Decoder decoder_;
   uc_struct* uc_ = nullptr;
   Hot hot_;
   Block nothing_;  // What hot_.current points at between blocks.
   Step step_;
   std::uint64_t limit_ = 0;
-  bool window_ = false;      // Stop when interrupts are accepted.
-  bool watch_rf_ = false;    // Breakpoints are armed: a block that begins with RF set is stepped.
-  bool stopping_ = false;    // We asked the library to stop; otherwise a return means HLT.
-  bool step_all_ = false;    // The next block is too long for what is left of the run.
-  bool step_once_ = false;   // The next block can not run as a whole.
+  bool window_ = false;     // Stop when interrupts are accepted.
+  bool watch_rf_ = false;   // Breakpoints are armed: a block that begins with RF set is stepped.
+  bool stopping_ = false;   // We asked the library to stop; otherwise a return means HLT.
+  bool step_all_ = false;   // The next block is too long for what is left of the run.
+  bool step_once_ = false;  // The next block can not run as a whole.
   std::uint64_t engine_ns_ = 0;
   /// One byte a page: 1 holds translations, or once did (the portable engine cannot tell).
   std::vector<std::uint8_t> code_pages_;
@@ -178,7 +187,7 @@ class UnicornCpu : public Cpu {
   bool put_off_fetch(RawState state, std::uint32_t vector);
   [[nodiscard]] bool is_debug_trap(RawState state) const;
   unsigned length_at_block_end(RawState state) const;
-  std::uint64_t software_interrupt_rip(RawState state);
+  [[nodiscard]] std::uint64_t software_interrupt_rip(RawState state) const;
   void deliver_event(RawState state, const Event& event);
   void deliver_fault(RawState state, std::uint8_t vector, std::uint32_t error_code = 0);
   void enter_syscall();
@@ -190,21 +199,12 @@ class UnicornCpu : public Cpu {
   void visit_granules(StateVisitor& v);
   Status add_hooks();
 
-  struct IndexEntry {
-    std::uint64_t cr3 = 0, pc = 0, rip = 0;
-    std::uint32_t size_bytes = 0, index = 0;
-  };
-  static constexpr std::size_t kIndexEntries = 1024;
-  std::vector<IndexEntry> index_cache_;
-  std::uint64_t index_cache_translations_ = 0;
-  std::uint64_t translations_ = 0;
-
   std::uint64_t not_retired_ = 0;  // Ticks that were idle or deliveries.
   bool halted_ = false;
   bool shutdown_ = false;
-  std::uint64_t cr2_ = 0;          // As the guest knows it: before a fetch that is put off.
-  Bytes pristine_;                 // State bytes of a fresh engine.
-  Bytes granules_;                 // One byte a 2 MiB granule: 1 holds code. Part of snapshots.
+  std::uint64_t cr2_ = 0;  // As the guest knows it: before a fetch that is put off.
+  Bytes pristine_;         // State bytes of a fresh engine.
+  Bytes granules_;         // One byte a 2 MiB granule: 1 holds code. Part of snapshots.
 };
 
 /// Checks library version and layout. Errors: kUnsupported with what was found.

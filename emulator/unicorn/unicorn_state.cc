@@ -24,12 +24,13 @@ std::uint32_t hflags_for(const CpuRegisters& r) {
 CpuRegisters UnicornCpu::registers() const {
   const RawState state = pull();
   const auto segment = [](const RawSegment& raw) {
-    return SegmentRegister{static_cast<std::uint16_t>(raw.selector), raw.base, raw.limit, raw.flags};
+    return SegmentRegister{static_cast<std::uint16_t>(raw.selector), raw.base, raw.limit,
+                           raw.flags};
   };
   CpuRegisters r;
   for (unsigned i = 0; i < r.gpr.size(); ++i) r.gpr[i] = state.gpr(i);
   r.rip = state.rip();
-  r.rflags = rflags();
+  r.rflags = rflags(state);
   for (unsigned i = 0; i < r.segment.size(); ++i) r.segment[i] = segment(state.segment(i));
   r.ldt = segment(state.at<RawSegment>(Offset::kLdt));
   r.tr = segment(state.tr());
@@ -71,7 +72,6 @@ void UnicornCpu::set_registers(const CpuRegisters& r) {
 
 void UnicornCpu::forget_code_pages() {
   std::fill(code_pages_.begin(), code_pages_.end(), std::uint8_t{0});
-  ++translations_;
 }
 
 void UnicornCpu::reset() {
@@ -113,7 +113,8 @@ void UnicornCpu::visit_raw(StateVisitor& v) {
   if (bytes == saved) return;
   load_breakpoints(RawState(bytes.data()));
   state = pull();
-  std::memcpy(bytes.data() + Offset::kBreakpoints, state.bytes() + Offset::kBreakpoints, kPointersBytes);
+  std::memcpy(bytes.data() + Offset::kBreakpoints, state.bytes() + Offset::kBreakpoints,
+              kPointersBytes);
   std::memcpy(state.bytes(), bytes.data(), bytes.size());
   push();
 }
@@ -152,8 +153,8 @@ void UnicornCpu::visit_digest(StateVisitor& v) {
   v.field("gpr", r.gpr);
   v.field("rip", r.rip);
   v.field("rflags", r.rflags);
-  for (SegmentRegister* s : {&r.segment[0], &r.segment[1], &r.segment[2], &r.segment[3], &r.segment[4],
-                             &r.segment[5], &r.ldt, &r.tr, &r.gdt, &r.idt}) {
+  for (SegmentRegister* s : {&r.segment[0], &r.segment[1], &r.segment[2], &r.segment[3],
+                             &r.segment[4], &r.segment[5], &r.ldt, &r.tr, &r.gdt, &r.idt}) {
     v.field("selector", s->selector);
     v.field("base", s->base);
     v.field("limit", s->limit);

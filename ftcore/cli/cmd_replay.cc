@@ -46,15 +46,17 @@ void add_options(CLI::App& app, Options&) {
   app.add_option("--slice-seed", slice_seed, "Cut the run into random slices (0: do not)");
 }
 
-int report(const RunResult& result, const Machine& machine, const replay::ReplayingWorld& world,
-           const replay::JournalTail& tail) {
+int report(const RunResult& result, JournalReplay& replay) {
+  const Machine& machine = replay.guest().machine();
+  const replay::ReplayingWorld& world = replay.world();
+  const replay::JournalTail& tail = replay.reader().tail();
   std::printf("replayed %llu instructions, %llu ticks, records 1..%llu; state %s\n",
               static_cast<unsigned long long>(machine.cpu().retired()),
               static_cast<unsigned long long>(result.at.value),
               static_cast<unsigned long long>(world.done_seq().value), result.state.hex().c_str());
   if (tail.kind != replay::TailKind::kComplete) std::printf("journal: %s\n", tail.text().c_str());
   if (!world.divergence()) return kExitOk;
-  std::printf("diverged: %s\n", world.divergence()->text().c_str());
+  std::printf("%s\n", replay.divergence_text().c_str());
   return kExitDiverged;
 }
 
@@ -69,7 +71,7 @@ Result<int> run(Options& options) {
   World& chosen = slice_seed != 0 ? static_cast<World&>(sliced) : world;
   const RunResult result = FTVM_TRY(replay->guest().machine().run(chosen));
   if (!world.source_status()) return world.source_status().error();
-  return report(result, replay->guest().machine(), world, replay->reader().tail());
+  return report(result, *replay);
 }
 
 }  // namespace

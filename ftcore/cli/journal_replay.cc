@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "emulator/disassemble.h"
 #include "ftcore/cli/command.h"
 
 namespace ftvm::cli {
@@ -75,15 +76,24 @@ Result<std::unique_ptr<JournalReplay>> JournalReplay::open(const std::string& pa
       replay::ReplayingWorld::Options{.last_seq = *position,
                                       .start = start.tick,
                                       .digest_every_lines = header.identity.digest_every_lines,
-                                      .on_output = std::move(on_output)});
+                                      .on_output = std::move(on_output),
+                                      .on_divergence = [self = replay.get()] {
+                                        Machine& machine = self->guest_->machine();
+                                        self->instruction_ =
+                                            next_instruction(machine.cpu(), machine.memory());
+                                      }});
   return replay;
 }
 
 Result<int> JournalReplay::verdict() const {
   if (!world_->source_status()) return world_->source_status().error();
   if (!world_->divergence()) return static_cast<int>(kExitOk);
-  std::fprintf(stderr, "diverged: %s\n", world_->divergence()->text().c_str());
+  std::fprintf(stderr, "%s\n", divergence_text().c_str());
   return static_cast<int>(kExitDiverged);
+}
+
+std::string JournalReplay::divergence_text() const {
+  return "diverged: " + world_->divergence()->text() + "\n  there: " + instruction_;
 }
 
 }  // namespace ftvm::cli

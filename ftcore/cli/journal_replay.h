@@ -55,6 +55,8 @@ class JournalReplay {
   /// What has become of a run: bad data of the journal is an error, a divergence is kExitDiverged,
   /// printed on standard error.
   Result<int> verdict() const;
+  /// The first difference in words, and what the guest was doing there. Precondition: there is one.
+  [[nodiscard]] std::string divergence_text() const;
 
  private:
   JournalReplay() = default;
@@ -62,6 +64,7 @@ class JournalReplay {
   std::unique_ptr<GuestMachine> guest_;
   std::unique_ptr<RecordsBehind> source_;
   std::unique_ptr<replay::ReplayingWorld> world_;
+  std::string instruction_;  // At the first difference.
 };
 
 }  // namespace ftvm::cli

@@ -2,8 +2,8 @@
 // in mid-run, recorded and replayed, on either engine. All must agree on the end, the count, the
 // digest of the whole machine and every output with its tick.
 //
-// This test has been seen to fail. With `+ 1` in emulator/unicorn/decode.cc's Decoder::count (an
-// index in the block that is off by one), with finish_rep() in unicorn_cpu.cc returning at once (a
+// This test has been seen to fail. With `+ 1` in UnicornCpu::index_in_block (off by one in
+// the block), with finish_rep() in unicorn_cpu.cc returning at once (a
 // stepped REP without its final pass), and without the guest's TLB (x86_cpu_tlb_fill in interpose.cc
 // passing straight through), it reports the guests `exceptions`, `counts` and `aging`, each with the
 // slices that show it.

@@ -30,6 +30,8 @@ class WaysWorld final : public devices::host::Outside {
     /// 0: the guest is never interrupted but by its own devices. Else slices of 1 to this many.
     std::uint64_t slice_ticks_max = 0;
     std::uint64_t seed = 1;
+    /// Slices begin here.
+    Tick slices_from{};
     /// The run ends here, if not before.
     Tick stop = Tick::never();
     std::vector<ScriptedInput> inputs{};
@@ -112,6 +114,7 @@ class WaysWorld final : public devices::host::Outside {
   }
   [[nodiscard]] Tick slice_end(Tick now) {
     if (options_.slice_ticks_max == 0) return Tick::never();
+    if (now < options_.slices_from) return options_.slices_from;
     return now.plus(1 + random_.below(options_.slice_ticks_max));
   }
 

@@ -78,6 +78,7 @@ TEST_F(RecordedBoot, AnotherOutputThanTheRecordedOneIsADivergence) {
   const Ran ran = guest({"replay", changed});
   EXPECT_EQ(ran.exit, 4);
   EXPECT_THAT(ran.out, HasSubstr("diverged: "));
+  EXPECT_THAT(ran.out, ::testing::ContainsRegex("there: rip [0-9a-f]+: ([0-9a-f]{2} )+ [a-z]+"));
   const Ran diff = run_ftvm(folder_, {"diff", journal_, changed});
   EXPECT_EQ(diff.exit, 1);
   EXPECT_THAT(diff.out, HasSubstr("output_mark"));
