@@ -29,4 +29,13 @@ std::string_view end_reason_name(EndReason reason) {
   return "unknown";
 }
 
+std::string end_reason_text(EndReason reason) {
+  std::string text(end_reason_name(reason));
+  // A PC without ACPI has no other way to be off, so this is how most guests end that were told to.
+  if (reason == EndReason::kDeadlock) {
+    text += " (the guest halted with interrupts off: switched off, or stuck)";
+  }
+  return text;
+}
+
 }  // namespace ftvm

@@ -89,6 +89,8 @@ enum class EndReason : std::uint8_t {
   kDeadlock = 10,  // Halted with nothing that could ever wake it.
 };
 std::string_view end_reason_name(EndReason reason);
+/// The name, and for people what it means where the name alone would mislead.
+std::string end_reason_text(EndReason reason);
 
 /// Digests of the machine at the current tick, on demand.
 class StateProbe {

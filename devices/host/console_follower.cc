@@ -165,7 +165,7 @@ void ConsoleFollower::handle(std::size_t index, const ConsoleEnd& message, HostT
   if (!heeded(index, message.epoch)) return;
   if (ends_the_machine(message.reason)) {
     ended_ = message.reason;
-    say("the machine has ended: " + std::string(end_reason_name(message.reason)));
+    say("the machine has ended: " + end_reason_text(message.reason));
   } else {
     refuse_node(index, "has left: " + std::string(end_reason_name(message.reason)));
   }

@@ -38,6 +38,9 @@ Status take_time(const Options& options, ftcore::BackupWorld& world, GuestMachin
 }
 
 Result<int> run(Options& options) {
+  if (options.pair.alone) {
+    return Error(ErrorCode::kUsage, "--alone is for a primary: a backup has nothing to do alone");
+  }
   const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
   const bool takes_time = guest->start().at_power_on() && !guest->time_given();

@@ -28,11 +28,7 @@ Result<int> run(Options& options) {
     if (!address) return std::move(address).error().context("--connect");
     client.nodes.push_back(*address);
   }
-  const auto result = FTVM_TRY(devices::host::run_console_client(client));
-  if (result.ended && verbose) {
-    std::fprintf(stderr, "[the machine ended: %s]\n",
-                 std::string(end_reason_name(*result.ended)).c_str());
-  }
+  FTVM_TRY(devices::host::run_console_client(client));
   return kExitOk;
 }
 

@@ -82,7 +82,7 @@ Result<int> read_journal() {
   }
   std::printf("tick %14llu  all       %s\nended: %s; --run counts the instructions\n",
               wide(summary.last->at.value), summary.end->state.hex().c_str(),
-              std::string(end_reason_name(summary.end->reason)).c_str());
+              end_reason_text(summary.end->reason).c_str());
   return static_cast<int>(kExitOk);
 }
 

@@ -76,8 +76,12 @@ Result<int> run(Options& options) {
     console.numbered->set_live(session.alone ? Epoch{} : session.epoch);
   }
   const StopOnSignal signals(live);
-  std::fprintf(stderr, "primary: channel %s%s\n", options.pair.channel.c_str(),
-               options.pair.alone ? ", alone" : ", waiting for a backup");
+  if (options.pair.alone) {
+    std::fprintf(stderr, "primary: alone, without a channel\n");
+  } else {
+    std::fprintf(stderr, "primary: channel %s, waiting for a backup\n",
+                 options.pair.channel.c_str());
+  }
   node.start();
   const RunResult result = FTVM_TRY(guest->machine().run(world));
   const std::string note = half.note().empty() ? wait_for_end(node, live) : half.note();

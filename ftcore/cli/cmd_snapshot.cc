@@ -90,8 +90,8 @@ Status save(const Subject& subject, Tick now) {
 }
 
 Error not_taken(const SnapshotTaker& taker, const RunResult& result) {
-  const std::string end = "the run ended (" + std::string(end_reason_name(result.reason)) +
-                          ") at tick " + std::to_string(result.at.value);
+  const std::string end = "the run ended (" + end_reason_text(result.reason) + ") at tick " +
+                          std::to_string(result.at.value);
   const std::string never_printed = "the guest never printed \"" + printed_text + "\"";
   const std::string never_idle = "the guest printed \"" + printed_text + "\" but was never idle";
   const std::string& why = taker.printed() ? never_idle : never_printed;

@@ -62,7 +62,7 @@ Finding boot(GuestMachine& guest) {
   return {.name = "guest.boot",
           .verdict = Verdict::kFail,
           .text = "the guest printed no line in " + std::string(numbers) + " (" +
-                  std::string(end_reason_name(result->reason)) + ")",
+                  end_reason_text(result->reason) + ")",
           .advice = "its console must be ttyS0; compare with the default of --command-line"};
 }
 

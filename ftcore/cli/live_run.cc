@@ -63,11 +63,10 @@ StopOnSignal::~StopOnSignal() {
 
 void print_end(const RunResult& result, const Machine& machine, bool always) {
   if (!always && isatty(2) == 0) return;
-  std::fprintf(stderr, "ended: %s at tick %llu (%llu instructions), state %s\n",
-               std::string(end_reason_name(result.reason)).c_str(),
-               static_cast<unsigned long long>(result.at.value),
-               static_cast<unsigned long long>(machine.cpu().retired()),
-               result.state.hex().c_str());
+  std::fprintf(
+      stderr, "ended: %s at tick %llu (%llu instructions), state %s\n",
+      end_reason_text(result.reason).c_str(), static_cast<unsigned long long>(result.at.value),
+      static_cast<unsigned long long>(machine.cpu().retired()), result.state.hex().c_str());
 }
 
 int exit_code_of(const RunResult& result) {

@@ -151,5 +151,11 @@ TEST(EndReason, HasANameForEachValue) {
   EXPECT_FALSE(names.contains("unknown"));
 }
 
+TEST(EndReason, ADeadlockIsNotSpokenOfAsAnError) {
+  EXPECT_EQ(end_reason_text(EndReason::kPowerOff), "power_off");
+  EXPECT_EQ(end_reason_text(EndReason::kDeadlock),
+            "deadlock (the guest halted with interrupts off: switched off, or stuck)");
+}
+
 }  // namespace
 }  // namespace ftvm
