@@ -74,7 +74,7 @@ class GuestPair final : public ftcore::test::PairBox {
   };
   explicit GuestPair(Options options)
       : PairBox(wires(options.seed), {}, {}), options_(std::move(options)) {
-    primary_side_.ticks_per_ms = 1 + options_.length.value / (30 + rng_.below(60));
+    primary_side_.ticks_per_ms = 1 + options_.length.value / (30 + rng_.below(120));
     // A backup near to its primary, or so slow that at the takeover it has far to go yet.
     const std::uint64_t sixteenths = rng_.below(3) == 0 ? 1 : 4 + rng_.below(44);
     backup_side_.ticks_per_ms = 1 + primary_side_.ticks_per_ms * sixteenths / 16;
@@ -265,7 +265,12 @@ class GuestPair final : public ftcore::test::PairBox {
   }
 
   // ---------------------------------------------------------------- of the box
-  void run_primary_guest() override { primary_side_.run(); }
+  void run_primary_guest() override {
+    primary_side_.run();
+    // The receivers confirm what they were given, now and then.
+    if (primary_dead || released.by_primary == 0 || rng_.below(4) != 0) return;
+    primary().on_confirmed(primary_side_.marks.at(released.by_primary - 1), now());
+  }
   void run_backup_guest() override { backup_side_.run(); }
   [[nodiscard]] Tick primary_tick() const override { return primary_side_.at(); }
   [[nodiscard]] Tick backup_tick() const override { return backup_side_.at(); }

@@ -264,12 +264,25 @@ TEST(PairWay, ASurvivorThatBranchesOffContradictsNothing) {
   EXPECT_GT(branched, 10u);
 }
 
+TEST(PairWay, ASeedGivesTheSameRunTwice) {
+  const PairOf guest(guest_of("wakes"), {EngineKind::kAccelerated, EngineKind::kPortable});
+  const Kill kill{Where::kOutputHeld, 4};
+  const auto figures = [&] {
+    const auto pair = guest.make(3, kill);
+    pair->run_to_end();
+    EXPECT_TRUE(pair->was_protected());
+    return std::tuple(pair->ms(), pair->held, pair->ticks_behind, pair->released.by_primary,
+                      pair->released.repeats, pair->primary().metrics().recorded);
+  };
+  EXPECT_EQ(figures(), figures());
+}
+
 /// What the tests above are about does happen in them.
 TEST(PairWay, TheKillsAreAwkward) {
   EXPECT_GE(PairOf(guest_of("devices"), {}).port_accesses().size(), 100u);
   const PairOf guest(guest_of("console"), {});
   std::uint64_t seed = 0;
-  std::uint64_t held = 0, behind = 0, retaken = 0, repeats = 0;
+  std::uint64_t held = 0, behind = 0, retaken = 0, repeats = 0, forgotten = 0;
   for (const Kill& kill : guest.kills(1)) {
     const auto pair = guest.make(++seed, kill);
     pair->run_to_end();
@@ -277,11 +290,13 @@ TEST(PairWay, TheKillsAreAwkward) {
     behind += pair->ticks_behind != 0 ? 1 : 0;
     retaken += pair->retaken != 0 ? 1 : 0;
     repeats += pair->released.repeats != 0 ? 1 : 0;
+    forgotten += pair->backup().metrics().gate.forgotten != 0 ? 1 : 0;
   }
   EXPECT_GE(held, 3u);
   EXPECT_GE(behind, 3u);
   EXPECT_GE(retaken, 1u);
   EXPECT_GE(repeats, 3u);
+  EXPECT_GE(forgotten, 1u);
 }
 
 }  // namespace
