@@ -16,15 +16,16 @@ namespace {
 
 constexpr mode_t kOwnerOnly = 0600;
 
-Error usage(const std::string& path, std::string_view what) {
-  return Error(ErrorCode::kUsage, "control socket " + path + ": " + std::string(what));
+constexpr std::string_view kControl = "control socket";
+
+Error usage(const std::string& path, std::string_view what, std::string_view kind = kControl) {
+  return Error(ErrorCode::kUsage, std::string(kind) + " " + path + ": " + std::string(what));
 }
 
-Error path_error(const std::string& path) {
-  if (errno == ENOENT) {
-    return Error(ErrorCode::kNotFound, "control socket " + path + ": no such folder");
-  }
-  return error_from_errno("control socket " + path);
+Error path_error(const std::string& path, std::string_view kind = kControl) {
+  const std::string where = std::string(kind) + " " + path;
+  if (errno == ENOENT) return Error(ErrorCode::kNotFound, where + ": no such folder");
+  return error_from_errno(where);
 }
 
 Result<ScopedFd> new_socket(const std::string& path) {
@@ -73,13 +74,13 @@ Result<sockaddr_un> control_address(const std::string& path) {
   return address;
 }
 
-Result<ScopedFd> lock_control_path(const std::string& path) {
+Result<ScopedFd> lock_socket_path(const std::string& path, std::string_view what) {
   ScopedFd fd(
       ::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kOwnerOnly));
-  if (!fd) return path_error(path);
+  if (!fd) return path_error(path, what);
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  if (errno != EWOULDBLOCK) return path_error(path);
-  return usage(path, "another process listens here; stop it or choose another path");
+  if (errno != EWOULDBLOCK) return path_error(path, what);
+  return usage(path, "another process listens here; stop it or choose another path", what);
 }
 
 Result<ScopedFd> listen_on_control_path(const std::string& path, int backlog) {

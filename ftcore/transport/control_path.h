@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include <string>
+#include <string_view>
 
 #include "emulator/base/result.h"
 #include "emulator/base/scoped_fd.h"
@@ -16,9 +17,10 @@ namespace ftvm::ftcore {
 /// Errors: kUsage when the path is empty or does not fit.
 Result<sockaddr_un> control_address(const std::string& path);
 
-/// The lock that whoever listens on `path` holds for as long as it does. Errors: kUsage when
-/// another process holds it, kNotFound for the folder, kIo.
-Result<ScopedFd> lock_control_path(const std::string& path);
+/// The lock that whoever listens on the Unix socket `path` holds for as long as it does; `what` is
+/// the socket's kind in words. Errors: kUsage when another process holds it, kNotFound for the
+/// folder, kIo.
+Result<ScopedFd> lock_socket_path(const std::string& path, std::string_view what);
 
 /// A listening socket, mode 0600, non-blocking. Whoever calls holds the lock. A socket that nobody
 /// listens on any more is replaced. Errors: kUsage when the path is no socket or somebody does,

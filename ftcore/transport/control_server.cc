@@ -64,7 +64,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::listen(const std::string& 
   FTVM_ASSERT(handler != nullptr);
   std::unique_ptr<ControlServer> self(new ControlServer(path, std::move(handler)));
   FTVM_TRY(control_address(path));
-  self->lock_ = FTVM_TRY(lock_control_path(path));
+  self->lock_ = FTVM_TRY(lock_socket_path(path, "control socket"));
   FTVM_TRY(self->bind_path());
   return self;
 }

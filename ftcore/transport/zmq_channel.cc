@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "emulator/base/assert.h"
+#include "ftcore/transport/control_path.h"
 #include "ftcore/transport/wire_codec.h"
 
 namespace ftvm::ftcore {
@@ -215,8 +216,13 @@ Result<std::unique_ptr<ZmqChannel>> ZmqChannel::open(const ZmqChannelOptions& op
   socket_options.receive_queue_messages_max =
       listening ? kListenReceiveQueueMax : kConnectReceiveQueueMax;
   socket_options.message_bytes_max = listening ? kWireSmallMessageBytesMax : kWireMessageBytesMax;
+  ScopedFd lock;
+  if (listening && options.address.kind == ChannelAddress::Kind::kIpc) {
+    lock = FTVM_TRY(lock_socket_path(options.address.path, "channel"));
+  }
   std::unique_ptr<ZmqSocket> socket = FTVM_TRY(ZmqSocket::open(socket_options));
   std::unique_ptr<ZmqChannel> self(new ZmqChannel(std::move(socket), listening));
+  self->lock_ = std::move(lock);
   FTVM_TRY(self->open_descriptors());
   return self;
 }

@@ -41,8 +41,9 @@ struct ZmqChannelOptions {
 class ZmqChannel final : public Channel {
  public:
   /// Waits for peers. Messages longer than kWireSmallMessageBytesMax end their connection: nobody
-  /// sends records to who listens. Errors: kUsage for the address; kIo, naming the address, when
-  /// the port is taken or the host refuses.
+  /// sends records to who listens. Errors: kUsage for the address, and for a Unix socket that
+  /// another channel listens on; kIo, naming the address, when the port is taken or the host
+  /// refuses.
   static Result<std::unique_ptr<ZmqChannel>> listen(const ZmqChannelOptions& options);
 
   /// Starts to connect and returns at once. Messages longer than kWireMessageBytesMax end the
@@ -70,6 +71,7 @@ class ZmqChannel final : public Channel {
   void arm_timer(std::uint32_t ms);
   void update_wakeup();
 
+  ScopedFd lock_;  // Of a Unix socket that is listened on: the library would take it from anybody.
   std::unique_ptr<ZmqSocket> socket_;
   const bool listening_;
   ScopedFd wakeup_;  // eventfd: something is ready that the library will not signal again.

@@ -167,6 +167,21 @@ TEST(ZmqChannel, WorksOverIPv6AndUnixSockets) {
   }
 }
 
+TEST(ZmqChannel, AUnixSocketIsNotTakenFromTheOneWhoListens) {
+  TempDir folder;
+  const std::string address = "ipc://" + folder.file("socket");
+  {
+    Pair pair(at(address));
+    const auto second = ZmqChannel::listen(at(address));
+    ASSERT_FALSE(second.has_value());
+    EXPECT_EQ(second.error().code(), ErrorCode::kUsage);
+    EXPECT_NE(second.error().message().find("another process listens here"), std::string::npos);
+    ASSERT_TRUE(pair.primary->send(pair.client, bytes_of_text("still here")).has_value());
+    EXPECT_TRUE(next(*pair.backup).has_value());
+  }
+  EXPECT_TRUE(ZmqChannel::listen(at(address)).has_value()) << "what the last one left behind";
+}
+
 TEST(ZmqChannel, TheDescriptorRestsWhenThereIsNothing) {
   Pair pair;
   for (Channel* channel :
