@@ -5,9 +5,7 @@
 #include "ftcore/cli/guest_machine.h"
 #include "ftcore/cli/live_run.h"
 #include "ftcore/cli/resume.h"
-#include "ftcore/cli/run_id.h"
 #include "ftcore/cli/scripted_console.h"
-#include "replay/journal_writer.h"
 #include "replay/recording_world.h"
 
 namespace ftvm::cli {
@@ -17,13 +15,7 @@ Result<int> run(Options& options) {
   if (options.journal.empty()) return Error(ErrorCode::kUsage, "no --journal FILE given");
   const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
-  const auto journal = FTVM_TRY(
-      replay::JournalWriter::create({.path = options.journal, .overwrite = options.overwrite},
-                                    {.identity = guest->identity(),
-                                     .run_id = random_run_id(),
-                                     .start = guest->start().tick,
-                                     .start_seq = guest->start().seq,
-                                     .start_snapshot = guest->start().snapshot}));
+  const auto journal = FTVM_TRY(open_journal(options, *guest));
   devices::host::LiveWorld* stoppable = nullptr;
   const auto console = FTVM_TRY(make_run_console(options, "stdio", [&] {
     if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);

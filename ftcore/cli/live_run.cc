@@ -11,6 +11,7 @@
 #include "devices/host/stdio_console.h"
 #include "devices/host/terminal_mode.h"
 #include "ftcore/cli/command.h"
+#include "ftcore/cli/run_id.h"
 
 namespace ftvm::cli {
 namespace {
@@ -45,6 +46,20 @@ Result<std::unique_ptr<ConsoleEndpoint>> make_console(const std::string& text,
   auto console = devices::host::SocketConsole::create({.address = *address});
   if (!console) return std::move(console).error().context("--console");
   return std::unique_ptr<ConsoleEndpoint>(std::move(*console));
+}
+
+Result<std::unique_ptr<replay::JournalWriter>> open_journal(const Options& options,
+                                                            const GuestMachine& guest) {
+  if (options.journal.empty()) return std::unique_ptr<replay::JournalWriter>();
+  auto journal =
+      replay::JournalWriter::create({.path = options.journal, .overwrite = options.overwrite},
+                                    {.identity = guest.identity(),
+                                     .run_id = random_run_id(),
+                                     .start = guest.start().tick,
+                                     .start_seq = guest.start().seq,
+                                     .start_snapshot = guest.start().snapshot});
+  if (!journal) return std::move(journal).error().context("--journal");
+  return journal;
 }
 
 StopOnSignal::StopOnSignal(LiveWorld& world) {

@@ -10,6 +10,9 @@
 #include "devices/host/live_world.h"
 #include "emulator/base/result.h"
 #include "emulator/machine.h"
+#include "ftcore/cli/guest_machine.h"
+#include "ftcore/cli/options.h"
+#include "replay/journal_writer.h"
 #include "replay/record.h"
 
 namespace ftvm::cli {
@@ -18,6 +21,11 @@ namespace ftvm::cli {
 /// Errors: kUsage, kIo with the address.
 Result<std::unique_ptr<devices::host::ConsoleEndpoint>> make_console(const std::string& text,
                                                                      std::function<void()> quit);
+
+/// The journal file of --journal, or null. Errors: kUsage, kNotFound, kIo, kNoSpace with the
+/// option.
+Result<std::unique_ptr<replay::JournalWriter>> open_journal(const Options& options,
+                                                            const GuestMachine& guest);
 
 [[nodiscard]] constexpr devices::host::LiveWorld::Clock live_clock(replay::ClockMode mode) {
   return mode == replay::ClockMode::kHost ? devices::host::LiveWorld::Clock::kHost

@@ -13,6 +13,7 @@ void add_machine_options(CLI::App& app, MachineOptions& o) {
       ->group(group);
   app.add_option("--append", o.append, "Added to the kernel command line")->group(group);
   app.add_option("--ram", o.ram_mib, "RAM in MiB, 64 to 3072")
+      ->check(CLI::Range(64, 3072))
       ->default_str(std::to_string(kRamMibDefault))
       ->group(group);
   app.add_option("--clock", o.clock,

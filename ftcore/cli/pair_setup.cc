@@ -5,7 +5,6 @@
 #include "ftcore/arbiter/arbiter.h"
 #include "ftcore/cli/command.h"
 #include "ftcore/cli/live_run.h"
-#include "ftcore/cli/run_id.h"
 #include "ftcore/transport/channel_address.h"
 #include "ftcore/transport/secret.h"
 #include "ftcore/transport/zmq_channel.h"
@@ -72,17 +71,6 @@ Result<PairParts> make_pair_parts(const Options& options, ftcore::HeartbeatSide 
   made.parts.arbiter = FTVM_TRY(ftcore::ArbiterThread::start(std::move(*arbiter), {}));
   made.arbiter = made.parts.arbiter->describe();
   return made;
-}
-
-Result<std::unique_ptr<replay::JournalWriter>> open_journal(const Options& options,
-                                                            const GuestMachine& guest) {
-  if (options.journal.empty()) return std::unique_ptr<replay::JournalWriter>();
-  return replay::JournalWriter::create({.path = options.journal, .overwrite = options.overwrite},
-                                       {.identity = guest.identity(),
-                                        .run_id = random_run_id(),
-                                        .start = guest.start().tick,
-                                        .start_seq = guest.start().seq,
-                                        .start_snapshot = guest.start().snapshot});
 }
 
 Status reopen_journal(Options options, const GuestMachine& guest,

@@ -29,9 +29,6 @@ struct PairParts {
 };
 Result<PairParts> make_pair_parts(const Options& options, ftcore::HeartbeatSide side);
 
-/// The journal file of --journal, or null.
-Result<std::unique_ptr<replay::JournalWriter>> open_journal(const Options& options,
-                                                            const GuestMachine& guest);
 /// A new header for a journal that has nothing but one: the machine's identity has changed.
 Status reopen_journal(Options options, const GuestMachine& guest,
                       std::unique_ptr<replay::JournalWriter>& journal);
