@@ -56,7 +56,9 @@ JournalWriter::JournalWriter(const Options& options, const JournalHeader& header
     : options_(options),
       fd_(std::move(fd)),
       last_seq_(header.start_seq),
-      last_tick_(header.start) {}
+      last_tick_(header.start),
+      written_seq_(header.start_seq),
+      written_tick_(header.start) {}
 
 Result<std::unique_ptr<JournalWriter>> JournalWriter::create(const Options& options,
                                                              const JournalHeader& header) {
@@ -141,14 +143,21 @@ Status JournalWriter::append(const Record& record) {
 Status JournalWriter::flush() {
   if (failed_) return *failed_;
   if (batch_.empty()) return {};
-  const Bytes plain = encode_records(batch_);
+  Bytes payload = encode_records(batch_);
+  std::uint8_t flags = 0;
   batch_.clear();
   batch_bytes_ = 0;
   if (options_.compress) {
-    const Bytes packed = compress(plain);
-    if (packed.size() < plain.size()) return write_frame(FrameType::kRecords, packed, kFrameZstd);
+    Bytes packed = compress(payload);
+    if (packed.size() < payload.size()) {
+      payload = std::move(packed);
+      flags = kFrameZstd;
+    }
   }
-  return write_frame(FrameType::kRecords, plain, 0);
+  FTVM_TRY(write_frame(FrameType::kRecords, payload, flags));
+  written_seq_ = last_seq_;
+  written_tick_ = last_tick_;
+  return {};
 }
 
 Status JournalWriter::write_frame(FrameType type, ByteView payload, std::uint8_t flags) {

@@ -69,6 +69,10 @@ class JournalWriter final : public RecordSink {
   /// What the file holds by now, in whole frames. Units: bytes.
   [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
   [[nodiscard]] JournalSeq last_seq() const { return last_seq_; }
+  /// The last record among them. After end() that is how far the journal is good; start_seq of the
+  /// header when there is none.
+  [[nodiscard]] JournalSeq written_seq() const { return written_seq_; }
+  [[nodiscard]] Tick written_tick() const { return written_tick_; }
 
  private:
   JournalWriter(const Options& options, const JournalHeader& header, ScopedFd fd);
@@ -86,6 +90,8 @@ class JournalWriter final : public RecordSink {
   std::uint64_t record_count_ = 0;
   JournalSeq last_seq_;
   Tick last_tick_;
+  JournalSeq written_seq_;
+  Tick written_tick_;
   std::optional<Digest> end_state_;  // Of the End record, once there is one.
   bool closed_ = false;
   std::optional<Error> failed_;

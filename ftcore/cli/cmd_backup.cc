@@ -77,8 +77,13 @@ Result<int> run(Options& options) {
   const RunResult result = FTVM_TRY(guest->machine().run(world));
   world.finish(result.at, result.reason, result.state);
   console.endpoint->end(result.reason);
-  if (journal) FTVM_TRY(journal->end());
-  return report_node_end("backup", result, guest->machine(), world.note());
+  const int code = report_node_end("backup", result, guest->machine(), world.note());
+  JournalRefusal refused{.why = world.journal_error()};
+  if (world.journal_lost()) {
+    refused = {.why = world.journal_lost(),
+               .consequence = "its journal could not grow, the pair went on without it"};
+  }
+  return close_journal("backup", journal.get(), refused, code);
 }
 
 }  // namespace

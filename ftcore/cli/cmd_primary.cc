@@ -86,8 +86,8 @@ Result<int> run(Options& options) {
   const RunResult result = FTVM_TRY(guest->machine().run(world));
   const std::string note = half.note().empty() ? wait_for_end(node, live) : half.note();
   console.endpoint->end(result.reason);
-  if (journal) FTVM_TRY(journal->end());
-  return report_node_end("primary", result, guest->machine(), note);
+  const int code = report_node_end("primary", result, guest->machine(), note);
+  return close_journal("primary", journal.get(), {.why = world.error()}, code);
 }
 
 }  // namespace

@@ -28,16 +28,8 @@ Result<int> run(Options& options) {
       {.last_seq = guest->start().seq, .digest_every_lines = guest->identity().digest_every_lines});
   const StopOnSignal signals(live);
   const RunResult result = FTVM_TRY(guest->machine().run(world));
-  const Status ended = journal->end();
   print_end(result, guest->machine(), false);
-  if (world.error()) {
-    Error error = *world.error();
-    return error.context("the guest stopped at tick " + std::to_string(result.at.value) +
-                         " because its journal could not grow; it is whole up to there. "
-                         "Make room or use another --journal");
-  }
-  FTVM_TRY(ended);
-  return exit_code_of(result);
+  return close_journal("ftvm record", journal.get(), {.why = world.error()}, exit_code_of(result));
 }
 
 }  // namespace

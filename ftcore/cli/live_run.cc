@@ -62,6 +62,21 @@ Result<std::unique_ptr<replay::JournalWriter>> open_journal(const Options& optio
   return journal;
 }
 
+int close_journal(const char* who, replay::JournalWriter* journal, const JournalRefusal& refused,
+                  int code) {
+  if (journal == nullptr) return code;
+  const Status ended = journal->end();
+  if (ended && !refused.why) return code;
+  const Error& why = refused.why ? *refused.why : ended.error();
+  std::fprintf(stderr,
+               "%s: %s: %s; it is whole up to record %llu at tick %llu. Make room or use another "
+               "--journal\n",
+               who, refused.why ? refused.consequence : "its journal", why.message().c_str(),
+               static_cast<unsigned long long>(journal->written_seq().value),
+               static_cast<unsigned long long>(journal->written_tick().value));
+  return code != kExitOk ? code : exit_code_of(why);
+}
+
 StopOnSignal::StopOnSignal(LiveWorld& world) {
   world_of_signals.store(&world);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "devices/host/console_endpoint.h"
@@ -26,6 +27,17 @@ Result<std::unique_ptr<devices::host::ConsoleEndpoint>> make_console(const std::
 /// option.
 Result<std::unique_ptr<replay::JournalWriter>> open_journal(const Options& options,
                                                             const GuestMachine& guest);
+
+/// Why a journal did not take a record, and what followed from that.
+struct JournalRefusal {
+  std::optional<Error> why;
+  const char* consequence = "the guest stopped because its journal could not grow";
+};
+/// Ends the journal, which may be null, after the run. When it did not take a record, or is not
+/// whole, that is said on standard error, with how far it is good. Returns the exit code: `code`
+/// unless that is 0 and the journal's is not.
+int close_journal(const char* who, replay::JournalWriter* journal, const JournalRefusal& refused,
+                  int code);
 
 [[nodiscard]] constexpr devices::host::LiveWorld::Clock live_clock(replay::ClockMode mode) {
   return mode == replay::ClockMode::kHost ? devices::host::LiveWorld::Clock::kHost

@@ -66,6 +66,7 @@ void BackupWorld::keep(const replay::Record& record) {
   if (const Status kept = file_->append(own); !kept) {
     // Its own copy of the journal is a convenience of the user; the protection goes on.
     FTVM_DIAG(kWarn, "journal.lost").kv("why", kept.error().message());
+    journal_lost_ = kept.error();
     file_ = nullptr;
   }
 }
@@ -195,8 +196,8 @@ std::optional<EndReason> BackupWorld::run_over() const {
   return end && end_plan(*end) == EndPlan::kBothEnd ? end : std::nullopt;
 }
 
-/// The run is over and its journal complete; all that is left to be live for is what the primary may
-/// not have let out.
+/// The run is over and its journal complete; all that is left to be live for is what the primary
+/// may not have let out.
 void BackupWorld::go_live_to_end(Epoch epoch) {
   if (std::exchange(end_told_, true)) return;
   options_.on_live(epoch, options_.console_input);

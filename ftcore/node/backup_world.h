@@ -59,6 +59,12 @@ class BackupWorld final : public World {
   void finish(Tick now, EndReason reason, const Digest& state);
 
   [[nodiscard]] bool live() const { return recording_ != nullptr; }
+  /// Why its own copy of the journal ends before the run; that is no harm to the pair.
+  [[nodiscard]] const std::optional<Error>& journal_lost() const { return journal_lost_; }
+  /// Once live: why the run had to stop for its journal.
+  [[nodiscard]] std::optional<Error> journal_error() const {
+    return recording_ ? recording_->error() : std::nullopt;
+  }
   [[nodiscard]] std::string note() const { return note_.empty() ? half_.note() : note_; }
 
  private:
@@ -76,6 +82,7 @@ class BackupWorld final : public World {
   devices::host::Outside& live_;
   NodeLink& node_;
   replay::RecordSink* file_ = nullptr;
+  std::optional<Error> journal_lost_;
   replay::ReplayCursor cursor_;
   std::deque<replay::Record> waiting_;  // Received, beyond what the cursor takes at once.
   Tick waiting_grant_;
