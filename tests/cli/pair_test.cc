@@ -95,6 +95,33 @@ TEST_F(CliPair, ABackupThatIsStoppedWhileItWaitsForThePrimaryLeaves) {
   EXPECT_THAT(left.err, HasSubstr("left the pair"));
 }
 
+TEST_F(CliPair, TwoPairsMayShareAnArbitersFolder) {
+  start_pair("e");
+  ASSERT_TRUE(until_role("backup", "backup"));
+  // The other pair: every socket of its own, the same folder.
+  const auto other = [&](const std::string& role) {
+    return tiny_guest(role, "e",
+                      {"--channel", "ipc://" + folder_.file("channel2"), "--arbiter",
+                       "file:" + folder_.file("arbiter"), "--console", "none", "--control",
+                       control(role + "2"), "--detection", "1000"});
+  };
+  Process primary(other("primary"));
+  ASSERT_TRUE(primary.complains("primary: channel"));
+  Process backup(other("backup"));
+  ASSERT_TRUE(until_role("backup2", "backup"));
+  primary.signal(SIGKILL);
+  ASSERT_TRUE(until_role("backup2", "lone"));
+  EXPECT_EQ(status("primary")["role"], "primary");
+  primary_->signal(SIGKILL);
+  ASSERT_TRUE(until_role("backup", "lone"));
+  EXPECT_EQ(status("backup")["epoch"], 2);
+  EXPECT_EQ(status("backup2")["epoch"], 2);
+  EXPECT_TRUE(ctl("backup2", "stop"));
+  EXPECT_EQ(backup.wait().exit, 0);
+  client_->type("q");
+  EXPECT_EQ(backup_->wait().exit, 0);
+}
+
 TEST_F(CliPair, WhatTheClientHasShownTheBackupForgets) {
   start_pair("l");
   const auto kept = [](const nlohmann::json& status) {
