@@ -101,7 +101,8 @@ void PortableCpu::on_block(std::uint64_t pc, std::uint32_t size_bytes) {
   if (!primed_) note_translation(pc, size_bytes);
   const bool fresh = std::exchange(fresh_, false);
   const unsigned instructions = count_block(pc, size_bytes);
-  if (in_current_block(pc) && was_abandoned(pc, instructions, fresh)) {
+  redone_ = in_current_block(pc) && was_abandoned(pc, instructions, fresh);
+  if (redone_) {
     const RawState state = pull();
     mend_flags(state, pc);
     push();
@@ -164,6 +165,7 @@ unsigned PortableCpu::count_block(std::uint64_t pc, std::uint32_t size_bytes) {
 bool PortableCpu::was_abandoned(std::uint64_t pc, unsigned instructions, bool fresh) {
   // A store into its own block gives it up and runs again in a block of its own, which can be told
   // from the usual block at its place, but for the following.
+  if (redone_) return false;  // That it may overwrite itself is why it is made alone.
   if (one_shot_) return true;
   if (instructions != 1) return false;
   // Every block of a step is a single instruction. At its end the step clears the flag, but for a

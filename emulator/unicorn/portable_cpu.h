@@ -61,6 +61,7 @@ class PortableCpu final : public UnicornCpu {
   bool primed_ = false;    // The library tells of every translation but the first.
   bool fresh_ = false;     // The next block was translated just now.
   bool one_shot_ = false;  // The block that begins is not the usual one at its place.
+  bool redone_ = false;    // The current block is what an abandoned one goes on with.
   /// Of blocks that need more than being counted, by where they begin; some of them began once.
   struct Special {
     bool stepped = false;
