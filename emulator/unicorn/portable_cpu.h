@@ -24,7 +24,7 @@ namespace ftvm::unicorn {
 
 class PortableCpu final : public UnicornCpu {
  public:
-  PortableCpu(GuestMemory& memory, CpuBus& bus) : UnicornCpu(memory, bus) {}
+  PortableCpu(GuestMemory& memory, CpuBus& bus) : UnicornCpu(memory, bus, nullptr) {}
   ~PortableCpu() override;
   Status create(const CpuOptions& options) { return open(options); }
   [[nodiscard]] std::string engine_name() const override { return "portable"; }
