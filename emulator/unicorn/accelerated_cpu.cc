@@ -21,10 +21,6 @@ constexpr std::size_t kTbPc = 0, kTbSize = 20, kTbInstructions = 22;
 
 }  // namespace
 
-AcceleratedCpu* AcceleratedCpu::active() {
-  return dynamic_cast<AcceleratedCpu*>(EngineScope::current());
-}
-
 Status AcceleratedCpu::attach_engine() {
   FTVM_TRY(check_interposition());
   uc_hook handle = 0;

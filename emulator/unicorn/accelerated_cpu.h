@@ -20,12 +20,12 @@ namespace ftvm::unicorn {
 
 class AcceleratedCpu final : public UnicornCpu {
  public:
-  AcceleratedCpu(GuestMemory& memory, CpuBus& bus) : UnicornCpu(memory, bus) {}
+  AcceleratedCpu(GuestMemory& memory, CpuBus& bus) : UnicornCpu(memory, bus, this) {}
   Status create(const CpuOptions& options) { return open(options); }
   [[nodiscard]] std::string engine_name() const override { return "accelerated"; }
 
-  /// The accelerated engine whose library call is in progress on this thread, or null.
-  static AcceleratedCpu* active();
+  /// The engine whose library call is in progress on this thread, or null.
+  static AcceleratedCpu* active() { return EngineScope::accelerated(); }
 
   // What the replacements in interpose.cc call.
   [[nodiscard]] bool in_ram(std::uint64_t ram_offset) const {

@@ -59,6 +59,7 @@ void UnicornCpu::account_exception(std::uint32_t vector) {
   if (state.at<std::int32_t>(Offset::kExceptionIsInt) != 0) {
     event.kind = Event::Kind::kSoftware;
     event.fault_rip = software_interrupt_rip(state);
+    take_back_from(state, state.linear_rip());  // INTO does not end its block.
     deliver_event(state, event);
     return;
   }
@@ -105,9 +106,13 @@ void UnicornCpu::account_error(int error) {
 
 std::uint64_t UnicornCpu::software_interrupt_rip(RawState state) const {
   const Block& block = *hot_.current;
-  if (block.lengths != nullptr) return state.rip() - block.lengths[block.instructions - 1];
+  const std::uint64_t upto_bytes = state.linear_rip() - block.pc;
+  FTVM_ASSERT(upto_bytes > 0 && upto_bytes <= block.size_bytes);
+  if (block.lengths != nullptr) {
+    return state.rip() - block.lengths[index_in_block(state, state.linear_rip()) - 1];
+  }
   return state.rip() -
-         last_instruction_length(code_at(state, block.pc, block.size_bytes), code_size(state));
+         last_instruction_length(code_at(state, block.pc, upto_bytes), code_size(state));
 }
 
 void UnicornCpu::deliver_event(RawState state, const Event& event) {

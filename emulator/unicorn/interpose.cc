@@ -11,18 +11,11 @@
 
 #include "emulator/base/assert.h"
 #include "emulator/unicorn/accelerated_cpu.h"
+#include "emulator/unicorn/original.h"
 
 using ftvm::unicorn::AcceleratedCpu;
 
 namespace {
-
-/// The original behind one of our definitions.
-template <class Function>
-Function* next(const char* name) {
-  auto* function = reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
-  FTVM_ASSERT(function != nullptr);
-  return function;
-}
 
 struct page_collection;
 using Uc = uc_struct*;
@@ -30,9 +23,6 @@ using Address = std::uint64_t;
 constexpr int kProtWrite = 2;
 
 }  // namespace
-
-#define FTVM_EXPORT __attribute__((visibility("default")))
-#define FTVM_ORIGINAL(name) static auto* const original = next<decltype(name)>(#name)
 
 extern "C" {
 
@@ -105,7 +95,8 @@ FTVM_EXPORT void tlb_set_page_with_attrs_x86_64(CPUState* state, Address address
                          .mmu_index = mmu_index,
                          .size_bytes = size_bytes});
   if ((protection & kProtWrite) == 0 || !cpu->in_ram(physical) || cpu->holds_code(physical)) return;
-  static auto* const set_dirty = next<decltype(tlb_set_dirty_x86_64)>("tlb_set_dirty_x86_64");
+  static auto* const set_dirty =
+      ftvm::unicorn::next_definition<decltype(tlb_set_dirty_x86_64)>("tlb_set_dirty_x86_64");
   set_dirty(state, address & ~(ftvm::kPageBytes - 1));
 }
 

@@ -101,13 +101,8 @@ void PortableCpu::on_block(std::uint64_t pc, std::uint32_t size_bytes) {
   if (!primed_) note_translation(pc, size_bytes);
   const bool fresh = std::exchange(fresh_, false);
   const unsigned instructions = count_block(pc, size_bytes);
-  if (in_current_block(pc) && was_abandoned(pc, instructions, fresh)) {
-    const RawState state = pull();
-    mend_flags(state, pc);
-    push();
-    take_back_from(state, pc);
-    step_.counted = false;
-  }
+  redone_ = in_current_block(pc) && was_abandoned(pc, instructions, fresh);
+  if (redone_) redo_from(pc);
   if (step_.active) {
     if (step_.counted || step_.interrupted) {
       stop_engine();
@@ -135,6 +130,7 @@ void PortableCpu::on_block(std::uint64_t pc, std::uint32_t size_bytes) {
 
 /// True when the block must be stepped.
 bool PortableCpu::meet_special(std::uint64_t pc) {
+  if (!special_filter_[filter_of(pc)]) return false;
   const auto found = specials_.find(pc);
   if (found == specials_.end()) return false;
   if (found->second.rep_at) {
@@ -164,23 +160,38 @@ unsigned PortableCpu::count_block(std::uint64_t pc, std::uint32_t size_bytes) {
 bool PortableCpu::was_abandoned(std::uint64_t pc, unsigned instructions, bool fresh) {
   // A store into its own block gives it up and runs again in a block of its own, which can be told
   // from the usual block at its place, but for the following.
+  if (redone_) return false;  // That it may overwrite itself is why it is made alone.
   if (one_shot_) return true;
   if (instructions != 1) return false;
   // Every block of a step is a single instruction. At its end the step clears the flag, but for a
   // REP that goes on.
   if (step_.active && step_.rep) return pull().gpr(kRcx) == step_.rcx;
   if (step_.active) return pull().inhibited();
+  // Else it is translated anew: the usual one is there before (meet_special()), others are dropped
+  // (redo_from()).
+  if (!fresh) return false;
   const RawState state = pull();
-  // So is it under single-stepping, with a trap at its end.
+  // A single step has a trap at its end, and none has come.
   if ((state.system_flags() & Rflags::kTf) != 0) return true;
   const Bytes code = code_at(state, pc, kInstructionBytesMax);
-  const bool call = is_call(code, code_size(state));
-  // A CALL that pushes on its own block. One that leads to itself has pushed where it comes back
-  // to.
-  if (call && pc != hot_.current->pc) return !has_pushed_return(state, pc, code);
-  // The same for one that has a block of its own, and for a REP: what has overwritten its block is
-  // translated anew, what goes on is not.
-  return fresh && (call || parse_rep_string(code, code_size(state)));
+  if (parse_rep_string(code, code_size(state))) return true;
+  // A CALL that pushes on its own block. One that leads to itself has pushed where it comes back to.
+  return is_call(code, code_size(state)) &&
+         (pc == hot_.current->pc || !has_pushed_return(state, pc, code));
+}
+
+/// The instruction at `pc` of the current block is made again.
+void PortableCpu::redo_from(std::uint64_t pc) {
+  const RawState state = pull();
+  mend_flags(state, pc);
+  push();
+  take_back_from(state, pc);
+  step_.counted = false;
+  if (one_shot_) return;
+  // What is run now must not be found when it is needed again: see was_abandoned().
+  if (const auto at = walker_.probe(paging_of(state), pc)) {
+    drop_translations(GuestPhys{at->value / kPageBytes * kPageBytes});
+  }
 }
 
 /// Whether the top of the stack is the address behind the CALL at `pc`.
@@ -227,6 +238,7 @@ void PortableCpu::note_special(RawState state, std::uint64_t begin, std::uint32_
     note_special(state, *special.rep_at, last);
   }
   if (!special.stepped && !special.rep_at) return;
+  special_filter_[filter_of(begin)] = true;
   const auto [known, inserted] = specials_.try_emplace(begin, special);
   if (inserted) return;
   known->second.stepped = known->second.stepped || special.stepped;

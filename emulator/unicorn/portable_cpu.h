@@ -11,6 +11,8 @@
 //   refused_opcode).
 #pragma once
 
+#include <bitset>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -24,7 +26,7 @@ namespace ftvm::unicorn {
 
 class PortableCpu final : public UnicornCpu {
  public:
-  PortableCpu(GuestMemory& memory, CpuBus& bus) : UnicornCpu(memory, bus) {}
+  PortableCpu(GuestMemory& memory, CpuBus& bus) : UnicornCpu(memory, bus, nullptr) {}
   ~PortableCpu() override;
   Status create(const CpuOptions& options) { return open(options); }
   [[nodiscard]] std::string engine_name() const override { return "portable"; }
@@ -48,7 +50,8 @@ class PortableCpu final : public UnicornCpu {
   bool meet_special(std::uint64_t pc);
   unsigned count_block(std::uint64_t pc, std::uint32_t size_bytes);
   bool was_abandoned(std::uint64_t pc, unsigned instructions, bool fresh);
-  bool has_pushed_return(RawState state, std::uint64_t pc, ByteView call) const;
+  void redo_from(std::uint64_t pc);
+  [[nodiscard]] bool has_pushed_return(RawState state, std::uint64_t pc, ByteView call) const;
   void count(std::uint64_t pc, std::uint32_t size_bytes, unsigned instructions);
 
   static void block_hook(uc_struct* uc, std::uint64_t pc, std::uint32_t size_bytes, void* user);
@@ -61,12 +64,17 @@ class PortableCpu final : public UnicornCpu {
   bool primed_ = false;    // The library tells of every translation but the first.
   bool fresh_ = false;     // The next block was translated just now.
   bool one_shot_ = false;  // The block that begins is not the usual one at its place.
+  bool redone_ = false;    // The current block is what an abandoned one goes on with.
   /// Of blocks that need more than being counted, by where they begin; some of them began once.
   struct Special {
     bool stepped = false;
     std::optional<std::uint64_t> rep_at;  // It ends with a REP behind other instructions.
   };
   std::unordered_map<std::uint64_t, Special> specials_;
+  /// Most blocks are none, and are known not to be by this alone.
+  static std::size_t filter_of(std::uint64_t pc) { return (pc ^ pc >> 16) % kFilterBits; }
+  static constexpr std::size_t kFilterBits = 1 << 16;
+  std::bitset<kFilterBits> special_filter_;
 };
 
 }  // namespace ftvm::unicorn

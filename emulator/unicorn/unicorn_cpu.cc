@@ -16,22 +16,15 @@ constexpr std::uint64_t kGranuleBytes = 2ull << 20;
 /// its smallest size, whatever came before.
 constexpr std::uint64_t kTlbWindowNs = 1'000'000'000;
 
-thread_local UnicornCpu* engine_of_thread = nullptr;
-
 }  // namespace
 
-EngineScope::EngineScope(UnicornCpu& cpu) : clock_(cpu.engine_ns_), outer_(engine_of_thread) {
-  engine_of_thread = &cpu;
-}
-EngineScope::~EngineScope() {
-  engine_of_thread = outer_;
-}
-UnicornCpu* EngineScope::current() {
-  return engine_of_thread;
+EngineScope::EngineScope(UnicornCpu& cpu) : clock_(cpu.engine_ns_), outer_(accelerated_) {
+  accelerated_ = cpu.accelerated_;
 }
 
-UnicornCpu::UnicornCpu(GuestMemory& memory, CpuBus& bus)
-    : memory_(memory),
+UnicornCpu::UnicornCpu(GuestMemory& memory, CpuBus& bus, AcceleratedCpu* accelerated)
+    : accelerated_(accelerated),
+      memory_(memory),
       bus_(bus),
       walker_(memory, [this](GuestPhys at, std::size_t size) { memory_written(at, size); }),
       code_pages_(memory.size_bytes() / kPageBytes),

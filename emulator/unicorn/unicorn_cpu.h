@@ -27,6 +27,7 @@ struct uc_context;
 
 namespace ftvm::unicorn {
 
+class AcceleratedCpu;
 class UnicornCpu;
 
 /// Every call into the library happens inside one: it pins the library's clock and names the engine
@@ -34,15 +35,16 @@ class UnicornCpu;
 class EngineScope {
  public:
   explicit EngineScope(UnicornCpu& cpu);
-  ~EngineScope();
+  ~EngineScope() { accelerated_ = outer_; }
   EngineScope(const EngineScope&) = delete;
   EngineScope& operator=(const EngineScope&) = delete;
-  /// The engine whose call is in progress on this thread, or null.
-  static UnicornCpu* current();
+  /// The accelerated engine whose call is in progress on this thread, or null.
+  static AcceleratedCpu* accelerated() { return accelerated_; }
 
  private:
+  static inline constinit thread_local AcceleratedCpu* accelerated_ = nullptr;
   LibraryClockScope clock_;
-  UnicornCpu* outer_;
+  AcceleratedCpu* outer_;
 };
 
 /// A translated block as the counter sees it.
@@ -80,7 +82,8 @@ class UnicornCpu : public Cpu {
   void visit_digest(StateVisitor& v) final;
 
  protected:
-  UnicornCpu(GuestMemory& memory, CpuBus& bus);
+  /// `accelerated` is the object itself, or null when it is another engine.
+  UnicornCpu(GuestMemory& memory, CpuBus& bus, AcceleratedCpu* accelerated);
   /// Opens and calibrates. Errors: kUnsupported.
   Status open(const CpuOptions& options);
 
@@ -156,6 +159,7 @@ class UnicornCpu : public Cpu {
     std::optional<RepString> rep;
   };
 
+  AcceleratedCpu* accelerated_;
   GuestMemory& memory_;
   CpuBus& bus_;
   mutable PageWalker walker_;

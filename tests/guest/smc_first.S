@@ -1,5 +1,5 @@
-# A REP whose first iteration overwrites the block that leads to it: the one kind of self-modifying
-# code that the portable engine miscounts (portable_cpu.h). A test runs it on the other one.
+# A REP whose first iteration overwrites the block that leads to it: the kind of self-modifying code that
+# is easiest to miscount, because the REP goes on in a block of its own in any case.
         .include "guest.inc"
 
 main:
@@ -21,6 +21,19 @@ main:
         cmp eax, 10
         jne 1f
         println "ok"
+        # Over and over, with what is there already.
+        mov r12d, 4
+2:      lea rdi, [again]
+        mov ecx, 1
+        start_ticks
+        mov eax, 0x90
+        call again
+        read_ticks
+        cmp eax, 6                  # MOV, CALL, NOP, an iteration and the pass behind it, RET.
+        jne 1f
+        dec r12d
+        jnz 2b
+        println "ok again"
         ret
 1:      print "FAIL ticks: "
         print_rax
@@ -36,4 +49,7 @@ itself_end:
         .data
         .balign 64
 room:   .fill 64, 1, 0
+again:  nop
+        rep stosb
+        ret
         .text
