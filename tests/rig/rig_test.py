@@ -125,7 +125,7 @@ for _number, (_scenario, _seed) in enumerate([
         ("kill_backup", SEED), ("kill_point:gate.ack_to_release", SEED),
         ("kill_point:backup.receipt_to_ack", SEED), ("sigstop_primary", SEED), ("garbage", SEED),
         ("delayed_acks", SEED), ("ctl_failover", SEED), ("wrong_config", SEED), ("late_backup", SEED),
-        ("survivor_journal", SEED)]):
+        ("survivor_journal", SEED), ("kill_in_corpus", SEED)]):
     _name = _scenario.replace(":", "_").replace(".", "_")
     _test = _test_of(_scenario, _seed)
     setattr(Scenarios, f"test_{_number:02}_{_name}", _test)

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 
+from corpus_scenario import kill_in_corpus
 from hosts import Namespaces, Skipped
 from intruder import HeartbeatTap, replayed_messages, talk, throw, throw_at_control
 from pair import ROOT, Client, Failure, Node
@@ -505,6 +506,7 @@ TABLE = {name: function for name, function in list(globals().items())
          delayed_acks slow_backup garbage channel_cut channel_hole channel_hiccup two_primaries
          wrong_config wrong_arbiter late_backup ctl_failover ctl_pause_resume stop stop_backup
          survivor_journal host_lost links_lost""".split()}
+TABLE["kill_in_corpus"] = kill_in_corpus
 POINTS = ["gate.mark_to_send", "gate.ack_to_release", "gate.release_to_confirm",
           "backup.receipt_to_ack", "protected.mark_to_send", "protected.send_to_receipt",
           "arbiter.link_to_read@primary", "arbiter.link_to_read@backup"]
