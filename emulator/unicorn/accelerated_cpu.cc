@@ -27,13 +27,9 @@ Status AcceleratedCpu::attach_engine() {
   if (uc_hook_add(uc_, &handle, UC_HOOK_BLOCK, limit_function(), this, 1, 0) != UC_ERR_OK) {
     return Error(ErrorCode::kUnsupported, "accelerated engine: no block hook");
   }
-  // Translating anything makes the library name its CPU state to one of our functions. RAM is zero
-  // still: instructions of two bytes, of which a block takes no more when another might not fit.
-  constexpr std::uint64_t kBlockBytes = 18;
-  constexpr std::uint64_t kBlockAt = kPageBytes - (kInstructionBytesMax - 1) - kBlockBytes;
-  uc_tb block{};
-  uc_ctl_request_cache(uc_, kBlockAt, &block);
-  if (live_state == nullptr || cpu_state == nullptr) {
+  // Translating anything makes the library name its CPU state to our functions.
+  FTVM_TRY(calibrate_blocks());
+  if (live_state_ == nullptr || cpu_state == nullptr) {
     return Error(ErrorCode::kUnsupported, "accelerated engine: the CPU state was not seen");
   }
   std::uint64_t sentinel = 0x1234'5678'90ab'cdef;
@@ -41,11 +37,6 @@ Status AcceleratedCpu::attach_engine() {
   const bool seen = pull().gpr(kR13) == sentinel;
   sentinel = 0;
   uc_reg_write(uc_, UC_X86_REG_R13, &sentinel);
-  uc_ctl_flush_tb(uc_);
-  forget_code_pages();
-  if (block.size != kBlockBytes || block.icount != kBlockBytes / 2) {
-    return Error(ErrorCode::kUnsupported, "accelerated engine: blocks do not end with their page");
-  }
   if (!seen)
     return Error(ErrorCode::kUnsupported, "accelerated engine: CPU state laid out otherwise");
   return {};
@@ -125,36 +116,16 @@ Bytes AcceleratedCpu::translate(std::uint64_t linear) {
   return pending_lengths_;
 }
 
-void AcceleratedCpu::instruction_begins(std::uint64_t linear) {
-  const RawState state = pull();
-  Bytes fetched;
-  ByteView code;
-  if (code_ != nullptr && linear / kPageBytes == code_page_ &&
-      linear % kPageBytes <= kPageBytes - kInstructionBytesMax) {
-    code = {code_ + linear % kPageBytes, kInstructionBytesMax};
-  } else {
-    fetched = code_at(state, linear, kInstructionBytesMax);
-    code = fetched;
-  }
-  const auto refused = refused_opcode(code, code_size(state));
-  refused_at_ = refused ? linear + *refused : ~0ull;
-}
-
-void AcceleratedCpu::instruction_ends(std::uint64_t linear, std::uint64_t* next) {
-  // Its ModRM byte belongs to it, so that a change of it is noticed.
-  if (refused_at_ != ~0ull && *next == refused_at_ + 1) ++*next;
-  refused_at_ = ~0ull;
-  pending_lengths_.push_back(static_cast<std::uint8_t>(*next - linear));
-}
-
-bool AcceleratedCpu::begins_block(std::uint64_t linear) const {
-  if (code_ == nullptr || linear / kPageBytes != code_page_) return false;
-  const ByteView code(code_ + linear % kPageBytes, kInstructionBytesMax);
-  return flag_hazard(code, code_size(pull())) == FlagHazard::kBitTest;
+void AcceleratedCpu::entered_tlb(CPUState* state, const GuestTlb::Translation& translation) {
+  cpu_state = state;
+  constexpr int kWritable = 2;
+  const std::uint64_t ram = translation.physical;
+  if ((translation.protection & kWritable) == 0 || !in_ram(ram) || holds_code(ram)) return;
+  make_stores_fast(state, translation.page);
 }
 
 void AcceleratedCpu::translations_flushed() {
-  if (live_state != nullptr && breakpoints_armed(pull())) {  // A new breakpoint flushes.
+  if (live_state_ != nullptr && breakpoints_armed(pull())) {  // A new breakpoint flushes.
     watch_rf_ = true;
     limit_changed();
   }
@@ -221,7 +192,7 @@ void AcceleratedCpu::drop_translations(GuestPhys page) {
 
 void AcceleratedCpu::write_debug_control(std::uint64_t dr7) {
   const EngineScope scope(*this);
-  move_to_dr7(live_state, dr7);
+  move_to_dr7(live_state_, dr7);
 }
 
 Result<std::unique_ptr<Cpu>> make_accelerated(const CpuOptions& options, GuestMemory& memory,

@@ -11,7 +11,6 @@
 #include <memory>
 #include <vector>
 
-#include "emulator/unicorn/guest_tlb.h"
 #include "emulator/unicorn/unicorn_cpu.h"
 
 struct CPUState;
@@ -25,7 +24,10 @@ class AcceleratedCpu final : public UnicornCpu {
   [[nodiscard]] std::string engine_name() const override { return "accelerated"; }
 
   /// The engine whose library call is in progress on this thread, or null.
-  static AcceleratedCpu* active() { return EngineScope::accelerated(); }
+  static AcceleratedCpu* active() {
+    const UnicornCpu* cpu = EngineScope::active();
+    return cpu != nullptr ? cpu->accelerated() : nullptr;
+  }
 
   // What the replacements in interpose.cc call.
   [[nodiscard]] bool in_ram(std::uint64_t ram_offset) const {
@@ -36,28 +38,12 @@ class AcceleratedCpu final : public UnicornCpu {
   }
   void page_gained_code(std::uint64_t ram_offset);
   void page_lost_code(std::uint64_t ram_offset) { code_pages_[ram_offset / kPageBytes] = 0; }
+  void state_seen(void* state) { live_state_ = static_cast<std::uint8_t*>(state); }
+  void entered_tlb(CPUState* state, const GuestTlb::Translation& translation);
   void translations_flushed();
   void translation_begins() {
     pending_ = nullptr;
     pending_lengths_.clear();
-  }
-  /// The library is about to translate, or to find, code at this linear address.
-  void code_found(std::uint64_t linear, std::uint64_t ram_offset) {
-    code_page_ = linear / kPageBytes;
-    code_ = in_ram(ram_offset) ? memory_.data() + ram_offset / kPageBytes * kPageBytes : nullptr;
-  }
-  /// Whether a block must begin there, so that it does not know which instruction made the flags.
-  /// Precondition: no instruction that long passes the end of the page.
-  [[nodiscard]] bool begins_block(std::uint64_t linear) const;
-  /// Around the translation of each instruction. What there is to know about it is known at its
-  /// begin.
-  void instruction_begins(std::uint64_t linear);
-  /// Corrects the address behind it.
-  void instruction_ends(std::uint64_t linear, std::uint64_t* next);
-  /// What the translator gets for a byte of code.
-  [[nodiscard]] std::uint32_t fetched(std::uint64_t linear, std::uint32_t byte) const {
-    constexpr std::uint8_t kInvalid = 0x0b;  // Behind 0Fh, UD2.
-    return linear == refused_at_ ? kInvalid : byte;
   }
   void translation_ends(const std::uint8_t* block);
   /// Lengths of the instructions of a block that is not translated yet: what tests measure decode.h
@@ -67,19 +53,18 @@ class AcceleratedCpu final : public UnicornCpu {
   void emit_count(void* translator, void* result);
   void block_abandoned();
   [[nodiscard]] static void* limit_function() { return reinterpret_cast<void*>(&on_limit); }
-  GuestTlb guest_tlb;
-  CPUState* cpu_state = nullptr;       // The library's, once seen.
-  std::uint8_t* live_state = nullptr;  // Its register part.
+  CPUState* cpu_state = nullptr;  // The library's, once seen.
   std::uint64_t last_checked_store = ~0ull;
 
  private:
-  RawState pull() const override { return RawState(live_state); }
+  RawState pull() const override { return RawState(live_state_); }
   void push() override {}
   [[nodiscard]] std::uint64_t full_rflags() const override;
   void limit_changed() override;
   void drop_translations(GuestPhys page) override;
   void granule_added(std::uint64_t) override {}
   void write_debug_control(std::uint64_t dr7) override;
+  void length_noted(std::uint8_t length) override { pending_lengths_.push_back(length); }
   Status attach_engine() override;
 
   static constexpr std::uint32_t kStepCharge = 2 * kRunTicksMax;
@@ -92,17 +77,15 @@ class AcceleratedCpu final : public UnicornCpu {
   static constexpr std::size_t kCellsPerChunk = 4096;
   std::vector<std::unique_ptr<Block[]>> chunks_;
   std::size_t cells_used_ = 0;
-  Block* pending_ = nullptr;  // Of the translation in progress.
-  Block kept_;                // Copy of a current block whose cell went away.
+  std::uint8_t* live_state_ = nullptr;  // The library's CPU state, once seen.
+  Block* pending_ = nullptr;            // Of the translation in progress.
+  Block kept_;                          // Copy of a current block whose cell went away.
   Bytes kept_lengths_;
   Bytes pending_lengths_;  // Of the translation in progress.
   static constexpr std::size_t kLengthsPerChunk = 64 * 1024;
   std::vector<std::unique_ptr<std::uint8_t[]>> length_chunks_;
   std::size_t lengths_used_ = 0;
   std::vector<std::uint64_t> new_code_pages_;
-  std::uint64_t refused_at_ = ~0ull;    // Linear address of an opcode byte that does not count.
-  std::uint64_t code_page_ = 0;         // Page number, linear.
-  const std::uint8_t* code_ = nullptr;  // Its bytes; null when it is not in RAM.
 };
 
 }  // namespace ftvm::unicorn

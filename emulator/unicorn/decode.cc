@@ -62,6 +62,21 @@ bool is_call(ByteView code, CodeSize size) {
   return opcode == 0xe8 || opcode == 0x9a || (opcode == 0xff && (reg == 2 || reg == 3));
 }
 
+bool may_lead_to_itself(ByteView code, CodeSize size) {
+  const Opcode opcode = parse_opcode(code, size);
+  const unsigned reg = opcode.end < code.size() ? (code[opcode.end] >> 3) & 7 : 0;
+  const std::uint8_t byte = opcode.byte;
+  if (opcode.map == 1) {  // SYSCALL, SYSRET, SYSENTER, SYSEXIT, Jcc
+    return byte == 0x05 || byte == 0x07 || byte == 0x34 || byte == 0x35 ||
+           between(byte, 0x80, 0x8f);
+  }
+  if (opcode.map != 0) return false;
+  if (byte == 0xff) return between(static_cast<std::uint8_t>(reg), 2, 5);
+  return between(byte, 0x70, 0x7f) || between(byte, 0xe0, 0xe3) || between(byte, 0xe8, 0xeb) ||
+         byte == 0x9a || byte == 0xc2 || byte == 0xc3 || between(byte, 0xca, 0xcf) ||
+         parse_rep_string(code, size);
+}
+
 std::optional<std::size_t> refused_opcode(ByteView code, CodeSize size) {
   constexpr std::uint8_t kLock = 0xf0;
   const Opcode opcode = parse_opcode(code, size);

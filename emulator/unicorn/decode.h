@@ -51,6 +51,8 @@ std::optional<PortAccess> parse_port_access(ByteView code, CodeSize size);
 bool is_read_msr(ByteView code, CodeSize size);
 /// CALL, near or far.
 bool is_call(ByteView code, CodeSize size);
+/// Jumps, calls, returns, repeated string instructions: what else retires goes on behind itself.
+bool may_lead_to_itself(ByteView code, CodeSize size);
 /// A bit test of a register with a LOCK prefix is refused by a CPU; the library dies of it. The
 /// offset of its last opcode byte, which another byte makes invalid.
 std::optional<std::size_t> refused_opcode(ByteView code, CodeSize size);

@@ -109,9 +109,12 @@ class Attempt {
     target->low = load_le<std::uint32_t>(bytes.data());
     target->high = load_le<std::uint32_t>(bytes.data() + 4);
     const unsigned dpl = (target->high >> 13) & 3;
-    const bool code = (target->high & kDescriptorNonSystem) != 0 && (target->high & kDescriptorCode) != 0;
-    const bool long_code = (target->high & kDescriptorLong) != 0 && (target->high & kDescriptorDefault32) == 0;
-    if (!code || !long_code || dpl > state_.cpl()) return Nested{kGeneralProtection, selector_error};
+    const bool code =
+        (target->high & kDescriptorNonSystem) != 0 && (target->high & kDescriptorCode) != 0;
+    const bool long_code =
+        (target->high & kDescriptorLong) != 0 && (target->high & kDescriptorDefault32) == 0;
+    if (!code || !long_code || dpl > state_.cpl())
+      return Nested{kGeneralProtection, selector_error};
     if ((target->high & kDescriptorPresent) == 0) return Nested{kSegmentNotPresent, selector_error};
     const bool conforming = (target->high & kDescriptorConforming) != 0;
     target->cpl = conforming ? state_.cpl() : dpl;
@@ -122,10 +125,12 @@ class Attempt {
   std::optional<Nested> find_stack(const Gate& gate, Target* target) {
     target->stack_top = state_.gpr(kRsp);
     if (gate.ist == 0 && !target->new_privilege) return std::nullopt;
-    const std::uint16_t slot = gate.ist != 0 ? static_cast<std::uint16_t>(kTssIst1 + 8 * (gate.ist - 1))
-                                             : static_cast<std::uint16_t>(kTssRsp0 + 8 * target->cpl);
+    const std::uint16_t slot = gate.ist != 0
+                                   ? static_cast<std::uint16_t>(kTssIst1 + 8 * (gate.ist - 1))
+                                   : static_cast<std::uint16_t>(kTssRsp0 + 8 * target->cpl);
     const RawSegment& tss = state_.tr();
-    if (slot + 7u > tss.limit) return Nested{kInvalidTss, (tss.selector & 0xfffcu) | external_bit()};
+    if (slot + 7u > tss.limit)
+      return Nested{kInvalidTss, (tss.selector & 0xfffcu) | external_bit()};
     std::array<std::uint8_t, 8> bytes{};
     if (auto nested = read(tss.base + slot, &bytes)) return nested;
     target->stack_top = load_le<std::uint64_t>(bytes.data());
@@ -135,7 +140,8 @@ class Attempt {
   std::optional<Nested> push_frame(Target* target) {
     std::array<std::uint64_t, 6> words{};
     std::size_t n = 0;
-    const bool has_error = event_.kind == Event::Kind::kException && pushes_error_code(event_.vector);
+    const bool has_error =
+        event_.kind == Event::Kind::kException && pushes_error_code(event_.vector);
     if (has_error) words[n++] = event_.error_code;
     words[n++] = event_.return_rip;
     words[n++] = state_.segment(kCs).selector;
@@ -151,7 +157,8 @@ class Attempt {
       // Pushed word by word, from the highest: that decides which address the handler sees.
       for (std::size_t i = n; i-- > 0;) {
         const std::span word = std::span(frame).subspan(8 * i, 8);
-        if (auto fault = walker_.write(paging_of(state_), top + 8 * i, word)) return page_fault(*fault);
+        if (auto fault = walker_.write(paging_of(state_), top + 8 * i, word))
+          return page_fault(*fault);
       }
     }
     target->stack_top = top;
@@ -178,7 +185,8 @@ class Attempt {
     state_.forget_exception();
   }
 
-  /// Fault-class exceptions push RF set, so that a breakpoint on the instruction does not hit again.
+  /// Fault-class exceptions push RF set, so that a breakpoint on the instruction does not hit
+  /// again.
   [[nodiscard]] bool is_fault() const {
     if (event_.kind != Event::Kind::kException) return false;
     switch (event_.vector) {
@@ -225,11 +233,12 @@ Delivered deliver(RawState state, PageWalker& walker, const Event& event, std::u
     const bool was_exception = current.kind == Event::Kind::kException;
     if (was_exception && current.vector == kDoubleFault) return Delivered::kShutdown;
     const bool double_fault = makes_double_fault(current, nested->vector);
-    current = Event{.vector = double_fault ? static_cast<std::uint8_t>(kDoubleFault) : nested->vector,
-                    .kind = Event::Kind::kException,
-                    .error_code = double_fault ? 0 : nested->error_code,
-                    .return_rip = event.fault_rip,
-                    .fault_rip = event.fault_rip};
+    current =
+        Event{.vector = double_fault ? static_cast<std::uint8_t>(kDoubleFault) : nested->vector,
+              .kind = Event::Kind::kException,
+              .error_code = double_fault ? 0 : nested->error_code,
+              .return_rip = event.fault_rip,
+              .fault_rip = event.fault_rip};
   }
   return Delivered::kShutdown;
 }

@@ -1,9 +1,8 @@
 // Choosing an engine.
-#include "emulator/unicorn/unicorn_cpu.h"
-
 #include <unicorn/unicorn.h>
 
 #include "emulator/base/diag.h"
+#include "emulator/unicorn/unicorn_cpu.h"
 
 namespace ftvm {
 

@@ -1,10 +1,10 @@
 // The TLB that the guest sees: of every page the translation it was first used with, kept until the
 // guest or the tick grid flushes it. The library's own TLB is a cache of this one.
 //
-// A guest can tell a TLB hit from a miss when it clears an Accessed bit without a flush (Linux does,
-// when it looks for pages to reclaim). What the library's TLB holds depends on how a run was cut into
-// slices, on what had been translated before, and on its size, which follows the clock; what this one
-// holds depends on the guest alone.
+// A guest can tell a TLB hit from a miss when it clears an Accessed bit without a flush (Linux
+// does, when it looks for pages to reclaim). What the library's TLB holds depends on how a run was
+// cut into slices, on what had been translated before, and on its size, which follows the clock;
+// what this one holds depends on the guest alone.
 //
 // Source: Intel SDM volume 3A, 4.10.2 and 4.10.4 (a TLB may keep what it likes until it is told to
 // forget; what must be forgotten).
@@ -37,8 +37,8 @@ class GuestTlb {
   void insert(const Translation& translation);
   [[nodiscard]] bool full() const { return pages_ >= kPagesMax; }
 
-  /// True when only a flush of everything forgets this address: it may lie in a large page, which is
-  /// known in parts.
+  /// True when only a flush of everything forgets this address: it may lie in a large page, which
+  /// is known in parts.
   [[nodiscard]] bool in_large_page(std::uint64_t address) const {
     return (address & large_mask_) == large_address_;
   }

@@ -83,10 +83,10 @@ Status check_library_version() {
   unsigned major = 0, minor = 0;
   const unsigned version = uc_version(&major, &minor);
   if (version >= kVersionMin) return {};
-  return Error(ErrorCode::kUnsupported, "libunicorn " + std::to_string(major) + "." +
-                                            std::to_string(minor) + "." +
-                                            std::to_string((version >> 8) & 0xff) +
-                                            " is too old: 2.1.4 or newer is needed; run ./dev setup");
+  return Error(ErrorCode::kUnsupported,
+               "libunicorn " + std::to_string(major) + "." + std::to_string(minor) + "." +
+                   std::to_string((version >> 8) & 0xff) +
+                   " is too old: 2.1.4 or newer is needed; run ./dev setup");
 }
 
 Status UnicornCpu::open(const CpuOptions& options) {
@@ -106,8 +106,9 @@ Status UnicornCpu::open(const CpuOptions& options) {
   FTVM_TRY(check("exits", uc_ctl_exits_enable(uc_)));
   FTVM_TRY(check("RAM", uc_mem_map_ptr(uc_, 0, memory_.size_bytes(), UC_PROT_ALL, memory_.data())));
   constexpr std::uint64_t kPhysicalEnd = 1ull << 40;  // As CPUID 8000'0008h says.
-  FTVM_TRY(check("open bus", uc_mmio_map(uc_, memory_.size_bytes(), kPhysicalEnd - memory_.size_bytes(),
-                                         open_bus_read, nullptr, open_bus_write, nullptr)));
+  FTVM_TRY(
+      check("open bus", uc_mmio_map(uc_, memory_.size_bytes(), kPhysicalEnd - memory_.size_bytes(),
+                                    open_bus_read, nullptr, open_bus_write, nullptr)));
   FTVM_TRY(check("TLB mode", uc_ctl_tlb_mode(uc_, UC_TLB_CPU)));
   FTVM_TRY(attach_engine());
   FTVM_TRY(add_hooks());

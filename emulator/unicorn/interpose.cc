@@ -20,7 +20,6 @@ namespace {
 struct page_collection;
 using Uc = uc_struct*;
 using Address = std::uint64_t;
-constexpr int kProtWrite = 2;
 
 }  // namespace
 
@@ -80,116 +79,6 @@ FTVM_EXPORT void tlb_reset_dirty_by_vaddr_x86_64(CPUState* state, Address begin,
   if (AcceleratedCpu::active() == nullptr) original(state, begin, size_bytes);
 }
 
-FTVM_EXPORT void tlb_set_page_with_attrs_x86_64(CPUState* state, Address address, Address physical,
-                                                std::uint32_t attributes, int protection,
-                                                int mmu_index, Address size_bytes) {
-  FTVM_ORIGINAL(tlb_set_page_with_attrs_x86_64);
-  original(state, address, physical, attributes, protection, mmu_index, size_bytes);
-  AcceleratedCpu* cpu = AcceleratedCpu::active();
-  if (cpu == nullptr) return;
-  cpu->cpu_state = state;
-  cpu->guest_tlb.insert({.page = address & ~(ftvm::kPageBytes - 1),
-                         .physical = physical,
-                         .attributes = attributes,
-                         .protection = protection,
-                         .mmu_index = mmu_index,
-                         .size_bytes = size_bytes});
-  if ((protection & kProtWrite) == 0 || !cpu->in_ram(physical) || cpu->holds_code(physical)) return;
-  static auto* const set_dirty =
-      ftvm::unicorn::next_definition<decltype(tlb_set_dirty_x86_64)>("tlb_set_dirty_x86_64");
-  set_dirty(state, address & ~(ftvm::kPageBytes - 1));
-}
-
-// --- the TLB that the guest sees
-
-FTVM_EXPORT void tlb_flush_x86_64(CPUState* state) {
-  FTVM_ORIGINAL(tlb_flush_x86_64);
-  original(state);
-  if (AcceleratedCpu* cpu = AcceleratedCpu::active()) cpu->guest_tlb.forget_all();
-}
-
-FTVM_EXPORT void tlb_flush_page_x86_64(CPUState* state, Address address) {
-  FTVM_ORIGINAL(tlb_flush_page_x86_64);
-  if (AcceleratedCpu* cpu = AcceleratedCpu::active()) {
-    if (cpu->guest_tlb.in_large_page(address)) {
-      tlb_flush_x86_64(state);
-      return;
-    }
-    cpu->guest_tlb.forget(address & ~(ftvm::kPageBytes - 1));
-  }
-  original(state, address);
-}
-
-// The library's TLB misses. `access` is 0 to read, 1 to write, 2 to execute.
-FTVM_EXPORT bool x86_cpu_tlb_fill_x86_64(CPUState* state, Address address, int size, int access,
-                                         int mmu_index, bool probe, std::uintptr_t caller) {
-  FTVM_ORIGINAL(x86_cpu_tlb_fill_x86_64);
-  if (AcceleratedCpu* cpu = AcceleratedCpu::active()) {
-    const Address page = address & ~(ftvm::kPageBytes - 1);
-    const auto* known = cpu->guest_tlb.find(page, mmu_index);
-    if (known != nullptr && ((known->protection >> access) & 1) != 0) {
-      const auto t = *known;
-      tlb_set_page_with_attrs_x86_64(state, page, t.physical, t.attributes, t.protection, mmu_index,
-                                     t.size_bytes);
-      return true;
-    }
-    if (known == nullptr && cpu->guest_tlb.full()) tlb_flush_x86_64(state);
-  }
-  return original(state, address, size, access, mmu_index, probe, caller);
-}
-
-// --- blocks end with their page: what a block fetches does not depend on where the one before
-// ended
-
-/// The library's table of functions that translate, and its progress through a block.
-struct TranslatorFunctions {
-  void* before[4];
-  void (*translate_instruction)(void* progress, CPUState* state);
-  void* behind[2];
-};
-struct TranslatorProgress {
-  void* block;
-  Address begin, next;
-  int next_is_elsewhere, instructions, instructions_max;
-};
-
-FTVM_EXPORT void translator_loop_x86_64(const TranslatorFunctions* functions,
-                                        TranslatorProgress* progress, CPUState* state, void* block,
-                                        int instructions_max) {
-  FTVM_ORIGINAL(translator_loop_x86_64);
-  if (AcceleratedCpu::active() == nullptr) {
-    original(functions, progress, state, block, instructions_max);
-    return;
-  }
-  static thread_local auto* translate = functions->translate_instruction;
-  translate = functions->translate_instruction;
-  TranslatorFunctions ours = *functions;
-  ours.translate_instruction = [](void* in_progress, CPUState* cpu_state) {
-    auto* p = static_cast<TranslatorProgress*>(in_progress);
-    AcceleratedCpu& cpu = *AcceleratedCpu::active();
-    const Address begin = p->next;
-    cpu.instruction_begins(begin);
-    translate(in_progress, cpu_state);
-    cpu.instruction_ends(begin, &p->next);
-    // An instruction that may reach into the next page begins a block of its own.
-    const bool other_page = p->next / ftvm::kPageBytes != p->begin / ftvm::kPageBytes;
-    const Address left_bytes = ftvm::kPageBytes - p->next % ftvm::kPageBytes;
-    if (other_page || left_bytes < ftvm::unicorn::kInstructionBytesMax ||
-        cpu.begins_block(p->next)) {
-      p->instructions_max = p->instructions;
-    }
-  };
-  original(&ours, progress, state, block, instructions_max);
-}
-
-// What the translator reads, one byte at a time.
-FTVM_EXPORT std::uint32_t cpu_ldub_code_x86_64(void* state, Address address) {
-  FTVM_ORIGINAL(cpu_ldub_code_x86_64);
-  const std::uint32_t byte = original(state, address);
-  const AcceleratedCpu* cpu = AcceleratedCpu::active();
-  return cpu != nullptr ? cpu->fetched(address, byte) : byte;
-}
-
 // --- counting inside generated code
 
 FTVM_EXPORT void tcg_gen_callN_x86_64(void* translator, void* function, void* result, int count,
@@ -230,16 +119,7 @@ FTVM_EXPORT void tb_flush_x86_64(CPUState* state) {
   original(state);
 }
 
-// --- the CPU state in place, and blocks given up by self-modifying code
-
-FTVM_EXPORT Address get_page_addr_code_x86_64(void* state, Address address) {
-  FTVM_ORIGINAL(get_page_addr_code_x86_64);
-  AcceleratedCpu* cpu = AcceleratedCpu::active();
-  if (cpu != nullptr) cpu->live_state = static_cast<std::uint8_t*>(state);
-  const Address ram = original(state, address);
-  if (cpu != nullptr) cpu->code_found(address, ram);
-  return ram;
-}
+// --- blocks given up by self-modifying code
 
 [[noreturn]] FTVM_EXPORT void cpu_loop_exit_noexc_x86_64(CPUState* state) {
   FTVM_ORIGINAL(cpu_loop_exit_noexc_x86_64);
@@ -251,17 +131,19 @@ FTVM_EXPORT Address get_page_addr_code_x86_64(void* state, Address address) {
 }  // extern "C"
 
 namespace ftvm::unicorn {
-namespace {
 
-struct Replaced {
-  const char* name;
-  void* ours;
-};
-
-}  // namespace
+Status check_replaced(std::initializer_list<Replaced> replaced) {
+  for (const Replaced& r : replaced) {
+    if (dlsym(RTLD_DEFAULT, r.name) != r.ours || dlsym(RTLD_NEXT, r.name) == nullptr) {
+      return Error(ErrorCode::kUnsupported,
+                   "libunicorn's " + std::string(r.name) + " cannot be replaced");
+    }
+  }
+  return {};
+}
 
 Status check_interposition() {
-  const Replaced replaced[] = {
+  return check_replaced({
       {"tlb_protect_code_x86_64", reinterpret_cast<void*>(&tlb_protect_code_x86_64)},
       {"tlb_unprotect_code_x86_64", reinterpret_cast<void*>(&tlb_unprotect_code_x86_64)},
       {"tb_invalidate_phys_page_fast_x86_64",
@@ -269,26 +151,12 @@ Status check_interposition() {
       {"tlb_set_dirty_x86_64", reinterpret_cast<void*>(&tlb_set_dirty_x86_64)},
       {"tlb_reset_dirty_by_vaddr_x86_64",
        reinterpret_cast<void*>(&tlb_reset_dirty_by_vaddr_x86_64)},
-      {"tlb_set_page_with_attrs_x86_64", reinterpret_cast<void*>(&tlb_set_page_with_attrs_x86_64)},
-      {"tlb_flush_x86_64", reinterpret_cast<void*>(&tlb_flush_x86_64)},
-      {"tlb_flush_page_x86_64", reinterpret_cast<void*>(&tlb_flush_page_x86_64)},
-      {"x86_cpu_tlb_fill_x86_64", reinterpret_cast<void*>(&x86_cpu_tlb_fill_x86_64)},
-      {"translator_loop_x86_64", reinterpret_cast<void*>(&translator_loop_x86_64)},
-      {"cpu_ldub_code_x86_64", reinterpret_cast<void*>(&cpu_ldub_code_x86_64)},
       {"tcg_gen_callN_x86_64", reinterpret_cast<void*>(&tcg_gen_callN_x86_64)},
       {"check_exit_request_x86_64", reinterpret_cast<void*>(&check_exit_request_x86_64)},
       {"tb_gen_code_x86_64", reinterpret_cast<void*>(&tb_gen_code_x86_64)},
       {"tb_flush_x86_64", reinterpret_cast<void*>(&tb_flush_x86_64)},
-      {"get_page_addr_code_x86_64", reinterpret_cast<void*>(&get_page_addr_code_x86_64)},
       {"cpu_loop_exit_noexc_x86_64", reinterpret_cast<void*>(&cpu_loop_exit_noexc_x86_64)},
-  };
-  for (const Replaced& r : replaced) {
-    if (dlsym(RTLD_DEFAULT, r.name) != r.ours || dlsym(RTLD_NEXT, r.name) == nullptr) {
-      return Error(ErrorCode::kUnsupported, std::string("accelerated engine: libunicorn's ") +
-                                                r.name + " cannot be replaced");
-    }
-  }
-  return {};
+  });
 }
 
 void leave_generated_code(uc_struct* uc) {
@@ -298,6 +166,12 @@ void leave_generated_code(uc_struct* uc) {
 
 void check_stores_to(CPUState* cpu, const std::uint8_t* begin, std::size_t size_bytes) {
   tlb_reset_dirty_x86_64(cpu, reinterpret_cast<Address>(begin), size_bytes);
+}
+
+void make_stores_fast(CPUState* cpu, std::uint64_t page) {
+  static auto* const set_dirty =
+      next_definition<decltype(tlb_set_dirty_x86_64)>("tlb_set_dirty_x86_64");
+  set_dirty(cpu, page);
 }
 
 void invalidate_translations(uc_struct* uc, std::uint64_t begin, std::uint64_t end) {

@@ -20,9 +20,13 @@ constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 LibraryClockScope::LibraryClockScope(const std::uint64_t& engine_ns) : outer_(engine_ns_of_thread) {
   engine_ns_of_thread = &engine_ns;
 }
-LibraryClockScope::~LibraryClockScope() { engine_ns_of_thread = outer_; }
+LibraryClockScope::~LibraryClockScope() {
+  engine_ns_of_thread = outer_;
+}
 
-std::uint64_t library_clock_reads() { return reads.load(std::memory_order_relaxed); }
+std::uint64_t library_clock_reads() {
+  return reads.load(std::memory_order_relaxed);
+}
 
 namespace {
 

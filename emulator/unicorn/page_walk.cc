@@ -43,7 +43,8 @@ std::optional<PageFault> PageWalker::walk(const PagingState& paging, std::uint64
     if ((entry & kPresent) == 0) return PageFault{address, write_bit};
     writable = writable && (entry & kWritable) != 0;
     const bool is_leaf = level == 0 || (level <= 2 && (entry & kLargePage) != 0);
-    const bool denied = access == Access::kWrite && !writable && (paging.cr0 & kCr0WriteProtect) != 0;
+    const bool denied =
+        access == Access::kWrite && !writable && (paging.cr0 & kCr0WriteProtect) != 0;
     if (is_leaf && denied) return PageFault{address, write_bit | kErrorPresent};
     if (access != Access::kProbe) {
       const std::uint64_t wanted =
@@ -69,7 +70,8 @@ std::optional<PageFault> PageWalker::each_page(const PagingState& paging, std::u
   std::size_t done = 0;
   while (done < size_bytes) {
     const std::uint64_t at = address + done;
-    const std::size_t chunk = std::min<std::size_t>(size_bytes - done, kPageBytes - (at % kPageBytes));
+    const std::size_t chunk =
+        std::min<std::size_t>(size_bytes - done, kPageBytes - (at % kPageBytes));
     Leaf leaf{};
     if (auto fault = walk(paging, at, access, &leaf)) return fault;
     move(leaf.physical, done, chunk);
@@ -109,7 +111,8 @@ std::size_t PageWalker::peek(const PagingState& paging, std::uint64_t address,
   std::size_t done = 0;
   while (done < out.size()) {
     const std::uint64_t at = address + done;
-    const std::size_t chunk = std::min<std::size_t>(out.size() - done, kPageBytes - (at % kPageBytes));
+    const std::size_t chunk =
+        std::min<std::size_t>(out.size() - done, kPageBytes - (at % kPageBytes));
     Leaf leaf{};
     if (walk(paging, at, Access::kProbe, &leaf)) break;
     if (leaf.physical + chunk > memory_.size_bytes()) break;

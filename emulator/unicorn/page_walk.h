@@ -44,9 +44,11 @@ class PageWalker {
                                  std::span<const std::uint8_t> bytes);
 
   /// Copies what is mapped from `address` on, up to the first hole, without touching A or D.
-  std::size_t peek(const PagingState& paging, std::uint64_t address, std::span<std::uint8_t> out) const;
+  std::size_t peek(const PagingState& paging, std::uint64_t address,
+                   std::span<std::uint8_t> out) const;
   /// Physical address of a mapped byte, without touching A or D.
-  [[nodiscard]] std::optional<GuestPhys> probe(const PagingState& paging, std::uint64_t address) const;
+  [[nodiscard]] std::optional<GuestPhys> probe(const PagingState& paging,
+                                               std::uint64_t address) const;
 
  private:
   struct Leaf {

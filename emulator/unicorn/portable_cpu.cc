@@ -8,6 +8,9 @@
 #include <string>
 #include <utility>
 
+#include "emulator/base/diag.h"
+#include "emulator/unicorn/interpose.h"
+
 namespace ftvm::unicorn {
 namespace {
 
@@ -32,6 +35,7 @@ PortableCpu::~PortableCpu() {
 
 Status PortableCpu::attach_engine() {
   FTVM_TRY(calibrate());
+  share_interposition();
   uc_hook handle = 0;
   uc_err e =
       uc_hook_add(uc_, &handle, UC_HOOK_BLOCK, reinterpret_cast<void*>(block_hook), this, 1, 0);
@@ -41,6 +45,14 @@ Status PortableCpu::attach_engine() {
   }
   if (e != UC_ERR_OK) return Error(ErrorCode::kUnsupported, uc_strerror(e));
   return {};
+}
+
+/// Where the library lets some of its functions be replaced, a guest cannot tell the engines apart.
+void PortableCpu::share_interposition() {
+  Status shared = check_shared_interposition();
+  if (shared) shared = calibrate_blocks();
+  shows_tlb_ = shared.has_value();
+  if (!shared) FTVM_DIAG(kWarn, "engine.library_tlb").kv("why", shared.error().message());
 }
 
 Status PortableCpu::calibrate() {
@@ -167,15 +179,20 @@ bool PortableCpu::was_abandoned(std::uint64_t pc, unsigned instructions, bool fr
   // REP that goes on.
   if (step_.active && step_.rep) return pull().gpr(kRcx) == step_.rcx;
   if (step_.active) return pull().inhibited();
+  const bool alone = pc == hot_.current->pc && hot_.current->instructions == 1;
+  if (!fresh && (!alone || pc == leads_to_itself_)) return false;
+  const RawState state = pull();
+  const Bytes code = code_at(state, pc, kInstructionBytesMax);
+  if (alone && !may_lead_to_itself(code, code_size(state))) return true;
+  leads_to_itself_ = pc;
   // Else it is translated anew: the usual one is there before (meet_special()), others are dropped
   // (redo_from()).
   if (!fresh) return false;
-  const RawState state = pull();
   // A single step has a trap at its end, and none has come.
   if ((state.system_flags() & Rflags::kTf) != 0) return true;
-  const Bytes code = code_at(state, pc, kInstructionBytesMax);
   if (parse_rep_string(code, code_size(state))) return true;
-  // A CALL that pushes on its own block. One that leads to itself has pushed where it comes back to.
+  // A CALL that pushes on its own block. One that leads to itself has pushed where it comes back
+  // to.
   return is_call(code, code_size(state)) &&
          (pc == hot_.current->pc || !has_pushed_return(state, pc, code));
 }
@@ -216,6 +233,7 @@ void PortableCpu::translation_hook(uc_struct*, uc_tb* block, uc_tb*, void* user)
 
 void PortableCpu::note_translation(std::uint64_t begin, std::uint32_t size_bytes) {
   primed_ = true;
+  leads_to_itself_.reset();
   const RawState state = pull();
   watch_rf_ = watch_rf_ || breakpoints_armed(state);  // A new breakpoint has all translated anew.
   const PagingState paging = paging_of(state);
@@ -251,6 +269,7 @@ void PortableCpu::granule_added(std::uint64_t granule) {
   const uc_err e = uc_hook_add(uc_, &handle, UC_HOOK_MEM_FETCH_PROT, reinterpret_cast<void*>(never),
                                nullptr, begin, begin + kGranuleBytes - 1);
   FTVM_ASSERT(e == UC_ERR_OK);
+  const PrivateUse alone(*this);
   uc_ctl_flush_tlb(uc_);  // The hook is noticed when a page enters the TLB.
 }
 
@@ -264,6 +283,7 @@ void PortableCpu::drop_translations(GuestPhys page) {
   // The call takes virtual addresses; without paging they are physical. The caller may be editing
   // the pulled state, so this works on a copy of its own.
   const EngineScope scope(*this);
+  const PrivateUse alone(*this);
   const RawState state = copy_state();
   const std::uint64_t cr0 = state.cr(0);
   state.cr(0) = cr0 & ~kCr0Paging;
@@ -291,7 +311,10 @@ void PortableCpu::write_debug_control(std::uint64_t dr7) {
   state.hflags() = Hflags::kPe | Hflags::kLma | Hflags::kCs64 | Hflags::kCs32 | Hflags::kSs32;
   push();
   const std::uint64_t tick = hot_.tick;
-  step();
+  {
+    const PrivateUse alone(*this);
+    step();
+  }
   hot_.tick = tick;
   std::copy(ram.begin(), ram.end(), memory_.data());
   drop_translations(GuestPhys{0});

@@ -1,14 +1,15 @@
-// The portable engine: libunicorn's public API and nothing else. CPU state is copied out and in
-// (uc_context), a block hook counts and is the only place that stops, and stores into code are seen
-// because each 2 MiB granule that holds code has a hook that never fires but keeps its stores on
-// the checked path.
+// The portable engine: libunicorn's public API. CPU state is copied out and in (uc_context), a
+// block hook counts and is the only place that stops, and stores into code are seen because each
+// 2 MiB granule that holds code has a hook that never fires but keeps its stores on the checked
+// path.
 //
-// Known gaps, where the accelerated engine is exact:
+// Of the library's own functions it replaces only those that a guest could notice
+// (interpose_shared.cc). Where they cannot be replaced (`engine.library_tlb` says so) two gaps
+// stay:
 // - What a guest can tell from Accessed bits. The library reads ahead into the next page when it
 //   translates, and its TLB is not that of guest_tlb.h.
 // - A bit test of a register with a LOCK prefix, which is refused by a CPU, ends the process
-// (decode.h,
-//   refused_opcode).
+//   (decode.h, refused_opcode).
 #pragma once
 
 #include <bitset>
@@ -43,7 +44,23 @@ class PortableCpu final : public UnicornCpu {
   RawState copy_state();
   Status attach_engine() override;
 
+  /// While it lives the library works for the engine alone: no guest sees what its TLB does.
+  class PrivateUse {
+   public:
+    explicit PrivateUse(PortableCpu& cpu) : cpu_(cpu), outer_(cpu.shows_tlb_) {
+      cpu.shows_tlb_ = false;
+    }
+    ~PrivateUse() { cpu_.shows_tlb_ = outer_; }
+    PrivateUse(const PrivateUse&) = delete;
+    PrivateUse& operator=(const PrivateUse&) = delete;
+
+   private:
+    PortableCpu& cpu_;
+    bool outer_;
+  };
+
   Status calibrate();
+  void share_interposition();
   void on_block(std::uint64_t pc, std::uint32_t size_bytes);
   void note_translation(std::uint64_t begin, std::uint32_t size_bytes);
   void note_special(RawState state, std::uint64_t begin, std::uint32_t size_bytes);
@@ -65,6 +82,8 @@ class PortableCpu final : public UnicornCpu {
   bool fresh_ = false;     // The next block was translated just now.
   bool one_shot_ = false;  // The block that begins is not the usual one at its place.
   bool redone_ = false;    // The current block is what an abandoned one goes on with.
+  /// An instruction that was looked at since the last translation: iterations of a REP are many.
+  std::optional<std::uint64_t> leads_to_itself_;
   /// Of blocks that need more than being counted, by where they begin; some of them began once.
   struct Special {
     bool stepped = false;

@@ -18,8 +18,8 @@ constexpr std::uint64_t kTlbWindowNs = 1'000'000'000;
 
 }  // namespace
 
-EngineScope::EngineScope(UnicornCpu& cpu) : clock_(cpu.engine_ns_), outer_(accelerated_) {
-  accelerated_ = cpu.accelerated_;
+EngineScope::EngineScope(UnicornCpu& cpu) : clock_(cpu.engine_ns_), outer_(active_) {
+  active_ = &cpu;
 }
 
 UnicornCpu::UnicornCpu(GuestMemory& memory, CpuBus& bus, AcceleratedCpu* accelerated)

@@ -17,6 +17,7 @@
 #include "emulator/unicorn/decode.h"
 #include "emulator/unicorn/delivery.h"
 #include "emulator/unicorn/flag_hazard.h"
+#include "emulator/unicorn/guest_tlb.h"
 #include "emulator/unicorn/library_clock.h"
 #include "emulator/unicorn/page_walk.h"
 #include "emulator/unicorn/raw_state.h"
@@ -35,16 +36,16 @@ class UnicornCpu;
 class EngineScope {
  public:
   explicit EngineScope(UnicornCpu& cpu);
-  ~EngineScope() { accelerated_ = outer_; }
+  ~EngineScope() { active_ = outer_; }
   EngineScope(const EngineScope&) = delete;
   EngineScope& operator=(const EngineScope&) = delete;
-  /// The accelerated engine whose call is in progress on this thread, or null.
-  static AcceleratedCpu* accelerated() { return accelerated_; }
+  /// The engine whose call is in progress on this thread, or null.
+  static UnicornCpu* active() { return active_; }
 
  private:
-  static inline constinit thread_local AcceleratedCpu* accelerated_ = nullptr;
+  static inline constinit thread_local UnicornCpu* active_ = nullptr;
   LibraryClockScope clock_;
-  AcceleratedCpu* outer_;
+  UnicornCpu* outer_;
 };
 
 /// A translated block as the counter sees it.
@@ -81,6 +82,27 @@ class UnicornCpu : public Cpu {
   void visit_state(StateVisitor& v) final;
   void visit_digest(StateVisitor& v) final;
 
+  // What the replacements in interpose_shared.cc call.
+  /// Null when it is this engine, but another kind of it.
+  [[nodiscard]] AcceleratedCpu* accelerated() const { return accelerated_; }
+  /// Null while the library works for the engine alone, or keeps its own.
+  [[nodiscard]] GuestTlb* guest_tlb() { return shows_tlb_ ? &guest_tlb_ : nullptr; }
+  /// The library is about to translate, or to find, code at this linear address.
+  void code_found(std::uint64_t linear, std::uint64_t ram_offset);
+  /// Around the translation of each instruction. What there is to know about it is known at its
+  /// begin.
+  void instruction_begins(std::uint64_t linear);
+  /// Corrects the address behind it.
+  void instruction_ends(std::uint64_t linear, std::uint64_t* next);
+  /// What the translator gets for a byte of code.
+  [[nodiscard]] std::uint32_t fetched(std::uint64_t linear, std::uint32_t byte) const {
+    constexpr std::uint8_t kInvalid = 0x0b;  // Behind 0Fh, UD2.
+    return linear == refused_at_ ? kInvalid : byte;
+  }
+  /// Whether a block must begin there, so that it does not know which instruction made the flags.
+  /// Precondition: no instruction that long passes the end of the page.
+  [[nodiscard]] bool begins_block(std::uint64_t linear) const;
+
  protected:
   /// `accelerated` is the object itself, or null when it is another engine.
   UnicornCpu(GuestMemory& memory, CpuBus& bus, AcceleratedCpu* accelerated);
@@ -102,9 +124,13 @@ class UnicornCpu : public Cpu {
   virtual void drop_translations(GuestPhys page) = 0;
   /// A 2 MiB granule of RAM holds code for the first time, or again after a load.
   virtual void granule_added(std::uint64_t granule) = 0;
+  virtual void length_noted(std::uint8_t) {}
   /// As MOV DR7 does.
   virtual void write_debug_control(std::uint64_t dr7) = 0;
   virtual Status attach_engine() = 0;
+
+  /// Proves that blocks end with their page, as interpose_shared.cc has it. Errors: kUnsupported.
+  Status calibrate_blocks();
 
   /// To be called at each translation, for each page of code.
   void note_code_page(GuestPhys page);
@@ -174,6 +200,8 @@ class UnicornCpu : public Cpu {
   bool step_all_ = false;   // The next block is too long for what is left of the run.
   bool step_once_ = false;  // The next block can not run as a whole.
   std::uint64_t engine_ns_ = 0;
+  GuestTlb guest_tlb_;
+  bool shows_tlb_ = true;
   /// One byte a page: 1 holds translations, or once did (the portable engine cannot tell).
   std::vector<std::uint8_t> code_pages_;
 
@@ -206,9 +234,12 @@ class UnicornCpu : public Cpu {
   std::uint64_t not_retired_ = 0;  // Ticks that were idle or deliveries.
   bool halted_ = false;
   bool shutdown_ = false;
-  std::uint64_t cr2_ = 0;  // As the guest knows it: before a fetch that is put off.
-  Bytes pristine_;         // State bytes of a fresh engine.
-  Bytes granules_;         // One byte a 2 MiB granule: 1 holds code. Part of snapshots.
+  std::uint64_t cr2_ = 0;               // As the guest knows it: before a fetch that is put off.
+  Bytes pristine_;                      // State bytes of a fresh engine.
+  std::uint64_t refused_at_ = ~0ull;    // Linear address of an opcode byte that does not count.
+  std::uint64_t code_page_ = 0;         // Page number, linear.
+  const std::uint8_t* code_ = nullptr;  // Its bytes; null when it is not in RAM.
+  Bytes granules_;  // One byte a 2 MiB granule: 1 holds code. Part of snapshots.
 };
 
 /// Checks library version and layout. Errors: kUnsupported with what was found.

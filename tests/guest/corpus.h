@@ -35,7 +35,7 @@ inline std::vector<Guest> guests() {
                                          {Tick{3'000'000}, "x\n"},
                                          {Tick{4'000'000}, "q\n"}};
   return {
-      {.name = "aging", .grid_ticks = 32768, .portable = false},
+      {.name = "aging", .grid_ticks = 32768},
       {.name = "console", .grid_ticks = 65536, .inputs = lines},
       {.name = "counts"},
       {.name = "deadlock", .reason = EndReason::kDeadlock, .exit_code = 0},
@@ -43,7 +43,7 @@ inline std::vector<Guest> guests() {
       {.name = "devices", .grid_ticks = 4096},
       {.name = "exceptions"},
       {.name = "floating"},
-      {.name = "locked", .grid_ticks = 512, .portable = false},
+      {.name = "locked", .grid_ticks = 512},
       {.name = "nested"},
       {.name = "openbus"},
       {.name = "overflow", .grid_ticks = 512},
