@@ -139,10 +139,6 @@ void AcceleratedCpu::translations_flushed() {
   lengths_used_ = 0;
 }
 
-void AcceleratedCpu::limit_changed() {
-  hot_.limit = step_.active || window_ || watch_rf_ ? 0 : limit_;
-}
-
 void AcceleratedCpu::on_limit(Block* block) {
   active()->reach_limit(block);
 }

@@ -60,7 +60,6 @@ class AcceleratedCpu final : public UnicornCpu {
   RawState pull() const override { return RawState(live_state_); }
   void push() override {}
   [[nodiscard]] std::uint64_t full_rflags() const override;
-  void limit_changed() override;
   void drop_translations(GuestPhys page) override;
   void granule_added(std::uint64_t) override {}
   void write_debug_control(std::uint64_t dr7) override;

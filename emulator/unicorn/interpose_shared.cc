@@ -37,7 +37,9 @@ FTVM_EXPORT void tlb_set_page_with_attrs_x86_64(CPUState* state, Address address
                                                 std::uint32_t attributes, int protection,
                                                 int mmu_index, Address size_bytes) {
   FTVM_ORIGINAL(tlb_set_page_with_attrs_x86_64);
-  original(state, address, physical, attributes, protection, mmu_index, size_bytes);
+  const UnicornCpu* active = EngineScope::active();
+  const int kept = active != nullptr ? active->kept_protection(protection) : protection;
+  original(state, address, physical, attributes, kept, mmu_index, size_bytes);
   GuestTlb* tlb = guest_tlb();
   if (tlb == nullptr) return;
   const GuestTlb::Translation translation{.page = page_of(address),
@@ -72,6 +74,7 @@ FTVM_EXPORT void tlb_flush_page_x86_64(CPUState* state, Address address) {
 FTVM_EXPORT bool x86_cpu_tlb_fill_x86_64(CPUState* state, Address address, int size, int access,
                                          int mmu_index, bool probe, std::uintptr_t caller) {
   FTVM_ORIGINAL(x86_cpu_tlb_fill_x86_64);
+  if (UnicornCpu* cpu = EngineScope::active()) cpu->tlb_miss_is_fetch(access == 2);
   if (GuestTlb* tlb = guest_tlb()) {
     const auto* known = tlb->find(page_of(address), mmu_index);
     if (known != nullptr && ((known->protection >> access) & 1) != 0) {

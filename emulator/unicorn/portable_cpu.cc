@@ -14,7 +14,7 @@
 namespace ftvm::unicorn {
 namespace {
 
-constexpr std::uint64_t kGranuleBytes = 2ull << 20;
+constexpr std::uint64_t kGranuleBytes = 512ull << 10;
 constexpr std::uint64_t kCr0Paging = 1ull << 31;
 
 Error layout_error(std::string_view what) {
@@ -110,6 +110,16 @@ void PortableCpu::block_hook(uc_struct*, std::uint64_t pc, std::uint32_t size_by
 }
 
 void PortableCpu::on_block(std::uint64_t pc, std::uint32_t size_bytes) {
+  const BlockMemo::Entry& known = memo_.at(pc);
+  if (known.pc != pc || known.size_bytes != size_bytes || hot_.tick + known.charge > hot_.limit) {
+    meet_block(pc, size_bytes);
+    return;
+  }
+  fresh_ = one_shot_ = redone_ = false;
+  count(pc, size_bytes, known.instructions);
+}
+
+void PortableCpu::meet_block(std::uint64_t pc, std::uint32_t size_bytes) {
   if (!primed_) note_translation(pc, size_bytes);
   const bool fresh = std::exchange(fresh_, false);
   const unsigned instructions = count_block(pc, size_bytes);
@@ -131,96 +141,54 @@ void PortableCpu::on_block(std::uint64_t pc, std::uint32_t size_bytes) {
     uc_reg_read(uc_, UC_X86_REG_EFLAGS, &flags);
     stop = (flags & Rflags::kIf) != 0;
   }
-  if (!stop && (meet_special(pc) || resumes())) stop = step_once_ = true;
+  const bool known = memo_.knows(pc);
+  const auto special = known ? specials_.end() : specials_.find(pc);
+  if (!stop && special != specials_.end()) stop = step_once_ = meet_special(special->second);
+  if (!stop && resumes()) stop = step_once_ = true;
   if (stop) {
     forget_block();
     stop_engine();
     return;
   }
+  if (!known && special == specials_.end()) {
+    // A block of one instruction may be made for once, or be left by what it stores.
+    const std::uint64_t charge = instructions == 1 ? kRunTicksMax + 1 : instructions;
+    memo_.met({pc, size_bytes, instructions, charge});
+  }
   count(pc, size_bytes, instructions);
 }
 
 /// True when the block must be stepped.
-bool PortableCpu::meet_special(std::uint64_t pc) {
-  if (!special_filter_[filter_of(pc)]) return false;
-  const auto found = specials_.find(pc);
-  if (found == specials_.end()) return false;
-  if (found->second.rep_at) {
-    // The REP goes on in a block of its own. That it is there makes a block that is new one that
-    // was made because the first iteration gave up this one: see was_abandoned().
-    uc_tb block{};
-    uc_ctl_request_cache(uc_, *found->second.rep_at, &block);
-  }
-  return found->second.stepped;
+bool PortableCpu::meet_special(const Special& special) {
+  // The REP goes on in a block of its own. That it is there makes a block that is new one that was
+  // made because the first iteration gave up this one: see was_abandoned().
+  if (special.rep_at) ask(*special.rep_at);
+  return special.stepped;
 }
 
 void PortableCpu::count(std::uint64_t pc, std::uint32_t size_bytes, unsigned instructions) {
-  block_ = Block{pc, size_bytes, instructions, instructions, nullptr};
+  block_.pc = pc;
+  block_.size_bytes = size_bytes;
+  block_.instructions = block_.charge = instructions;
   hot_.current = &block_;
   hot_.tick += instructions;
 }
 
-unsigned PortableCpu::count_block(std::uint64_t pc, std::uint32_t size_bytes) {
+/// The usual block at its place, translated if it is not there.
+std::optional<uc_tb> PortableCpu::ask(std::uint64_t pc) {
   uc_tb block{};
-  one_shot_ = uc_ctl_request_cache(uc_, pc, &block) != UC_ERR_OK || block.size != size_bytes;
-  if (!one_shot_) return block.icount;
+  if (uc_ctl_request_cache(uc_, pc, &block) != UC_ERR_OK) return std::nullopt;
+  memo_.translated({block.pc, block.size, block.icount});
+  return block;
+}
+
+unsigned PortableCpu::count_block(std::uint64_t pc, std::uint32_t size_bytes) {
+  const auto block = ask(pc);
+  one_shot_ = !block || block->size != size_bytes;
+  if (!one_shot_) return block->icount;
   // Made for one instruction, once. Asking had the usual block translated, of which nobody tells.
-  if (block.size != 0) note_translation(pc, block.size);
+  if (block && block->size != 0) note_translation(pc, block->size);
   return 1;
-}
-
-bool PortableCpu::was_abandoned(std::uint64_t pc, unsigned instructions, bool fresh) {
-  // A store into its own block gives it up and runs again in a block of its own, which can be told
-  // from the usual block at its place, but for the following.
-  if (redone_) return false;  // That it may overwrite itself is why it is made alone.
-  if (one_shot_) return true;
-  if (instructions != 1) return false;
-  // Every block of a step is a single instruction. At its end the step clears the flag, but for a
-  // REP that goes on.
-  if (step_.active && step_.rep) return pull().gpr(kRcx) == step_.rcx;
-  if (step_.active) return pull().inhibited();
-  const bool alone = pc == hot_.current->pc && hot_.current->instructions == 1;
-  if (!fresh && (!alone || pc == leads_to_itself_)) return false;
-  const RawState state = pull();
-  const Bytes code = code_at(state, pc, kInstructionBytesMax);
-  if (alone && !may_lead_to_itself(code, code_size(state))) return true;
-  leads_to_itself_ = pc;
-  // Else it is translated anew: the usual one is there before (meet_special()), others are dropped
-  // (redo_from()).
-  if (!fresh) return false;
-  // A single step has a trap at its end, and none has come.
-  if ((state.system_flags() & Rflags::kTf) != 0) return true;
-  if (parse_rep_string(code, code_size(state))) return true;
-  // A CALL that pushes on its own block. One that leads to itself has pushed where it comes back
-  // to.
-  return is_call(code, code_size(state)) &&
-         (pc == hot_.current->pc || !has_pushed_return(state, pc, code));
-}
-
-/// The instruction at `pc` of the current block is made again.
-void PortableCpu::redo_from(std::uint64_t pc) {
-  const RawState state = pull();
-  mend_flags(state, pc);
-  push();
-  take_back_from(state, pc);
-  step_.counted = false;
-  if (one_shot_) return;
-  // What is run now must not be found when it is needed again: see was_abandoned().
-  if (const auto at = walker_.probe(paging_of(state), pc)) {
-    drop_translations(GuestPhys{at->value / kPageBytes * kPageBytes});
-  }
-}
-
-/// Whether the top of the stack is the address behind the CALL at `pc`.
-bool PortableCpu::has_pushed_return(RawState state, std::uint64_t pc, ByteView call) const {
-  const std::uint64_t behind =
-      pc + instruction_length(call, code_size(state)) - state.segment(kCs).base;
-  const std::size_t size_bytes = state.code64() ? 8 : 4;
-  const std::uint64_t stack_base = state.code64() ? 0 : state.segment(kSs).base;
-  Bytes top = code_at(state, stack_base + state.gpr(kRsp), size_bytes);
-  if (top.size() != size_bytes) return false;
-  top.resize(8);
-  return load_le<std::uint64_t>(top.data()) == behind;
 }
 
 // --- translations
@@ -228,14 +196,17 @@ bool PortableCpu::has_pushed_return(RawState state, std::uint64_t pc, ByteView c
 void PortableCpu::translation_hook(uc_struct*, uc_tb* block, uc_tb*, void* user) {
   auto* cpu = static_cast<PortableCpu*>(user);
   cpu->fresh_ = true;
+  cpu->memo_.translated({block->pc, block->size, block->icount});
   cpu->note_translation(block->pc, block->size);
 }
 
 void PortableCpu::note_translation(std::uint64_t begin, std::uint32_t size_bytes) {
   primed_ = true;
+  memo_.forget(begin);
   leads_to_itself_.reset();
   const RawState state = pull();
   watch_rf_ = watch_rf_ || breakpoints_armed(state);  // A new breakpoint has all translated anew.
+  limit_changed();
   const PagingState paging = paging_of(state);
   for (const std::uint64_t pc : {begin, begin + size_bytes - 1}) {
     if (const auto physical = walker_.probe(paging, pc)) {
@@ -256,7 +227,7 @@ void PortableCpu::note_special(RawState state, std::uint64_t begin, std::uint32_
     note_special(state, *special.rep_at, last);
   }
   if (!special.stepped && !special.rep_at) return;
-  special_filter_[filter_of(begin)] = true;
+  memo_.forget(begin);
   const auto [known, inserted] = specials_.try_emplace(begin, special);
   if (inserted) return;
   known->second.stepped = known->second.stepped || special.stepped;

@@ -1,6 +1,6 @@
 // The portable engine: libunicorn's public API. CPU state is copied out and in (uc_context), a
 // block hook counts and is the only place that stops, and stores into code are seen because each
-// 2 MiB granule that holds code has a hook that never fires but keeps its stores on the checked
+// 512 KiB granule that holds code has a hook that never fires but keeps its stores on the checked
 // path.
 //
 // Of the library's own functions it replaces only those that a guest could notice
@@ -12,13 +12,13 @@
 //   (decode.h, refused_opcode).
 #pragma once
 
-#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <unordered_map>
 
+#include "emulator/unicorn/block_memo.h"
 #include "emulator/unicorn/unicorn_cpu.h"
 
 struct uc_tb;
@@ -36,7 +36,6 @@ class PortableCpu final : public UnicornCpu {
   RawState pull() const override;
   void push() override;
   [[nodiscard]] std::uint64_t full_rflags() const override;
-  void limit_changed() override {}
   void drop_translations(GuestPhys page) override;
   void granule_added(std::uint64_t granule) override;
   void write_debug_control(std::uint64_t dr7) override;
@@ -59,12 +58,19 @@ class PortableCpu final : public UnicornCpu {
     bool outer_;
   };
 
+  struct Special {
+    bool stepped = false;
+    std::optional<std::uint64_t> rep_at;  // It ends with a REP behind other instructions.
+  };
+
   Status calibrate();
   void share_interposition();
   void on_block(std::uint64_t pc, std::uint32_t size_bytes);
   void note_translation(std::uint64_t begin, std::uint32_t size_bytes);
   void note_special(RawState state, std::uint64_t begin, std::uint32_t size_bytes);
-  bool meet_special(std::uint64_t pc);
+  void meet_block(std::uint64_t pc, std::uint32_t size_bytes);
+  bool meet_special(const Special& special);
+  std::optional<uc_tb> ask(std::uint64_t pc);
   unsigned count_block(std::uint64_t pc, std::uint32_t size_bytes);
   bool was_abandoned(std::uint64_t pc, unsigned instructions, bool fresh);
   void redo_from(std::uint64_t pc);
@@ -85,15 +91,8 @@ class PortableCpu final : public UnicornCpu {
   /// An instruction that was looked at since the last translation: iterations of a REP are many.
   std::optional<std::uint64_t> leads_to_itself_;
   /// Of blocks that need more than being counted, by where they begin; some of them began once.
-  struct Special {
-    bool stepped = false;
-    std::optional<std::uint64_t> rep_at;  // It ends with a REP behind other instructions.
-  };
   std::unordered_map<std::uint64_t, Special> specials_;
-  /// Most blocks are none, and are known not to be by this alone.
-  static std::size_t filter_of(std::uint64_t pc) { return (pc ^ pc >> 16) % kFilterBits; }
-  static constexpr std::size_t kFilterBits = 1 << 16;
-  std::bitset<kFilterBits> special_filter_;
+  BlockMemo memo_;
 };
 
 }  // namespace ftvm::unicorn

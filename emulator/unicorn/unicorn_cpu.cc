@@ -11,7 +11,7 @@
 namespace ftvm::unicorn {
 namespace {
 
-constexpr std::uint64_t kGranuleBytes = 2ull << 20;
+constexpr std::uint64_t kGranuleBytes = 512ull << 10;
 /// More than any window of the library's TLB resizing: after two flushes this far apart the TLB has
 /// its smallest size, whatever came before.
 constexpr std::uint64_t kTlbWindowNs = 1'000'000'000;

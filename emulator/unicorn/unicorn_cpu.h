@@ -87,6 +87,13 @@ class UnicornCpu : public Cpu {
   [[nodiscard]] AcceleratedCpu* accelerated() const { return accelerated_; }
   /// Null while the library works for the engine alone, or keeps its own.
   [[nodiscard]] GuestTlb* guest_tlb() { return shows_tlb_ ? &guest_tlb_ : nullptr; }
+  /// Of a translation that enters the library's TLB. The library checks each store to what may be
+  /// executed; that is not known of a page before its first fetch.
+  [[nodiscard]] int kept_protection(int protection) const {
+    constexpr int kExecutable = 4;
+    return accelerated_ != nullptr || fetching_ ? protection : protection & ~kExecutable;
+  }
+  void tlb_miss_is_fetch(bool fetch) { fetching_ = fetch; }
   /// The library is about to translate, or to find, code at this linear address.
   void code_found(std::uint64_t linear, std::uint64_t ram_offset);
   /// Around the translation of each instruction. What there is to know about it is known at its
@@ -119,10 +126,10 @@ class UnicornCpu : public Cpu {
   /// 0.
   [[nodiscard]] std::uint64_t rflags(RawState state) const;
   /// The limit or the window watch changed.
-  virtual void limit_changed() = 0;
+  void limit_changed() { hot_.limit = step_.active || window_ || watch_rf_ ? 0 : limit_; }
   /// Translations of this page are stale. Precondition: the page held code.
   virtual void drop_translations(GuestPhys page) = 0;
-  /// A 2 MiB granule of RAM holds code for the first time, or again after a load.
+  /// A granule (512 KiB) of RAM holds code for the first time, or again after a load.
   virtual void granule_added(std::uint64_t granule) = 0;
   virtual void length_noted(std::uint8_t) {}
   /// As MOV DR7 does.
@@ -202,6 +209,7 @@ class UnicornCpu : public Cpu {
   std::uint64_t engine_ns_ = 0;
   GuestTlb guest_tlb_;
   bool shows_tlb_ = true;
+  bool fetching_ = true;  // The last TLB miss was one of code.
   /// One byte a page: 1 holds translations, or once did (the portable engine cannot tell).
   std::vector<std::uint8_t> code_pages_;
 
@@ -239,7 +247,7 @@ class UnicornCpu : public Cpu {
   std::uint64_t refused_at_ = ~0ull;    // Linear address of an opcode byte that does not count.
   std::uint64_t code_page_ = 0;         // Page number, linear.
   const std::uint8_t* code_ = nullptr;  // Its bytes; null when it is not in RAM.
-  Bytes granules_;  // One byte a 2 MiB granule: 1 holds code. Part of snapshots.
+  Bytes granules_;                      // One byte a granule: 1 holds code. Part of snapshots.
 };
 
 /// Checks library version and layout. Errors: kUnsupported with what was found.

@@ -24,8 +24,6 @@ struct Guest {
   /// A guest that does not end by itself is stopped here.
   Tick stop = Tick{400'000'000};
   std::vector<ScriptedInput> inputs{};
-  /// Known gaps of the portable engine (portable_cpu.h).
-  bool portable = true;
 };
 
 inline std::vector<Guest> guests() {
@@ -42,6 +40,7 @@ inline std::vector<Guest> guests() {
       {.name = "debug", .grid_ticks = 512},
       {.name = "devices", .grid_ticks = 4096},
       {.name = "exceptions"},
+      {.name = "extents"},
       {.name = "floating"},
       {.name = "locked", .grid_ticks = 512},
       {.name = "nested"},

@@ -23,7 +23,8 @@ inline constexpr std::uint64_t kGuestRamBytes = std::uint64_t{64} << 20;
 
 /// A built guest of tests/guest, by the name of its source file.
 inline Bytes guest_image(const std::string& name) {
-  Result<Bytes> image = read_file(std::string(FTVM_GUEST_IMAGE_DIR) + "/" + name + ".bin", std::size_t{16} << 20);
+  Result<Bytes> image =
+      read_file(std::string(FTVM_GUEST_IMAGE_DIR) + "/" + name + ".bin", std::size_t{16} << 20);
   EXPECT_TRUE(image.has_value()) << name << ": " << (image ? "" : image.error().message());
   return image ? std::move(*image) : Bytes{0xf4};
 }
@@ -45,19 +46,19 @@ class GuestMachine {
   };
 
   GuestMachine(const Options& options, Machine::Boot boot) {
-    Machine::Options machine_options{.ram_bytes = options.ram_bytes,
-                                     .cpu = {.engine = options.engine,
-                                             .translation_buffer_bytes =
-                                                 options.translation_buffer_bytes},
-                                     .grid_ticks = options.grid_ticks,
-                                     .reboot_on_reset = options.reboot_on_reset};
+    Machine::Options machine_options{
+        .ram_bytes = options.ram_bytes,
+        .cpu = {.engine = options.engine,
+                .translation_buffer_bytes = options.translation_buffer_bytes},
+        .grid_ticks = options.grid_ticks,
+        .reboot_on_reset = options.reboot_on_reset};
     Result<std::unique_ptr<Machine>> made = Machine::create(machine_options);
     FTVM_ASSERT(made.has_value());
     machine_ = std::move(*made);
     // Digests read all of it, most of it untouched: that is 16'000 page faults, or 32.
     (void)::madvise(machine_->memory().data(), options.ram_bytes, MADV_HUGEPAGE);
-    board_ = std::make_unique<devices::Board>(
-        devices::BoardOptions{.ram_bytes = options.ram_bytes}, *machine_);
+    board_ = std::make_unique<devices::Board>(devices::BoardOptions{.ram_bytes = options.ram_bytes},
+                                              *machine_);
     FTVM_ASSERT(board_->claim_ports(machine_->bus()).has_value());
     machine_->attach(board_->devices());
     const Status on = machine_->power_on(std::move(boot));

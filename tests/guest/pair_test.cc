@@ -225,7 +225,6 @@ std::vector<std::tuple<Guest, Engines>> cases() {
   std::vector<std::tuple<Guest, Engines>> cases;
   for (const Guest& guest : guests()) {
     cases.emplace_back(guest, Engines{kFast, kFast});
-    if (!guest.portable) continue;
     cases.emplace_back(guest, Engines{kPortable, kPortable, 1});
     cases.emplace_back(guest, Engines{kFast, kPortable, 2});
     cases.emplace_back(guest, Engines{kPortable, kFast, 3});

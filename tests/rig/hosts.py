@@ -35,6 +35,11 @@ class Namespaces:
             _ip("-n", self.names[0], "link", "set", one[0], "down", check=False)
 
     def drop(self):
+        # A namespace goes with its last process; our ends would keep their addresses that long.
+        for one, other in self.cables:
+            for end, name, _ in (one, other):
+                if name is None:
+                    _ip("link", "del", end, check=False)
         for name in self.names:
             _ip("netns", "del", name, check=False)
 

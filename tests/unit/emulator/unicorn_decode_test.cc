@@ -160,6 +160,19 @@ TEST(StandIn, IsFoundOnlyWhereAnInstructionBegins) {
   EXPECT_FALSE(holds_stand_in(Bytes{0x90, 0xe6, 0x80}, CodeSize::k64, false));
 }
 
+TEST(Decode, KnowsWhatMayLeadToItself) {
+  for (const Bytes& code :
+       {Bytes{0xeb, 0xfe}, Bytes{0xe8, 0xfb, 0xff, 0xff, 0xff}, Bytes{0xe2, 0xfe}, Bytes{0xc3},
+        Bytes{0x0f, 0x84, 0, 0, 0, 0}, Bytes{0xff, 0xe0}, Bytes{0x41, 0xff, 0xd0},
+        Bytes{0xf3, 0xa4}, Bytes{0x0f, 0x05}, Bytes{0x48, 0xcf}}) {
+    EXPECT_TRUE(may_lead_to_itself(code, CodeSize::k64)) << int{code[0]};
+  }
+  for (const Bytes& code : {Bytes{0x48, 0x01, 0x07}, Bytes{0x50}, Bytes{0xff, 0x30}, Bytes{0xa4},
+                            Bytes{0x0f, 0xb0, 0x07}, Bytes{0x90}}) {
+    EXPECT_FALSE(may_lead_to_itself(code, CodeSize::k64)) << int{code[0]};
+  }
+}
+
 TEST(RefusedOpcode, IsABitTestOfARegisterWithLock) {
   EXPECT_EQ(refused_opcode(Bytes{0xf0, 0x0f, 0xbb, 0xde}, CodeSize::k64), 2u);
   EXPECT_EQ(refused_opcode(Bytes{0x66, 0xf0, 0x41, 0x0f, 0xba, 0xe0, 1}, CodeSize::k64), 4u);
