@@ -81,7 +81,7 @@ class AcceleratedCpu final : public UnicornCpu {
   Block kept_;                          // Copy of a current block whose cell went away.
   Bytes kept_lengths_;
   Bytes pending_lengths_;  // Of the translation in progress.
-  static constexpr std::size_t kLengthsPerChunk = 64 * 1024;
+  static constexpr std::size_t kLengthsPerChunk = std::size_t{64} << 10;
   std::vector<std::unique_ptr<std::uint8_t[]>> length_chunks_;
   std::size_t lengths_used_ = 0;
   std::vector<std::uint64_t> new_code_pages_;

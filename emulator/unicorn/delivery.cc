@@ -78,7 +78,7 @@ class Attempt {
     const RawSegment& idt = state_.idt();
     if (event_.vector * 16u + 15 > idt.limit) return Nested{kGeneralProtection, idt_error()};
     std::array<std::uint8_t, 16> bytes{};
-    if (auto nested = read(idt.base + event_.vector * 16u, &bytes)) return nested;
+    if (auto nested = read(idt.base + std::uint64_t{16} * event_.vector, &bytes)) return nested;
     const auto low = load_le<std::uint64_t>(bytes.data());
     const auto high = load_le<std::uint64_t>(bytes.data() + 8);
     gate->offset = (low & 0xffff) | ((low >> 32) & 0xffff'0000) | (high << 32);

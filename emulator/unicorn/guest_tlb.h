@@ -27,7 +27,7 @@ class GuestTlb {
     std::uint64_t size_bytes = 0;
   };
   /// When so many pages are known all are forgotten, which is deterministic, too.
-  static constexpr std::size_t kPagesMax = 48 * 1024;
+  static constexpr std::size_t kPagesMax = std::size_t{48} << 10;
 
   GuestTlb() : slots_(kSlots) {}
 
@@ -50,7 +50,7 @@ class GuestTlb {
     std::uint64_t generation = 0;
     Translation translation;
   };
-  static constexpr std::size_t kSlots = 64 * 1024;
+  static constexpr std::size_t kSlots = std::size_t{64} << 10;
   static_assert(kPagesMax < kSlots);
   static constexpr int kMmuIndexes = 3;
 

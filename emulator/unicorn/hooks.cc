@@ -120,20 +120,20 @@ Status UnicornCpu::open(const CpuOptions& options) {
 
 Status UnicornCpu::add_hooks() {
   struct Wanted {
-    int type;
     void* callback;
-    int instruction;
+    int type;
+    int instruction = 0;
   };
   const Wanted wanted[] = {
-      {UC_HOOK_INTR, reinterpret_cast<void*>(Hooks::on_interrupt), 0},
-      {UC_HOOK_INSN_INVALID, reinterpret_cast<void*>(Hooks::on_invalid), 0},
-      {UC_HOOK_INSN, reinterpret_cast<void*>(Hooks::on_in), UC_X86_INS_IN},
-      {UC_HOOK_INSN, reinterpret_cast<void*>(Hooks::on_out), UC_X86_INS_OUT},
-      {UC_HOOK_INSN, reinterpret_cast<void*>(Hooks::on_syscall), UC_X86_INS_SYSCALL},
-      {UC_HOOK_INSN, reinterpret_cast<void*>(Hooks::on_sysenter), UC_X86_INS_SYSENTER},
-      {UC_HOOK_INSN, reinterpret_cast<void*>(Hooks::on_cpuid), UC_X86_INS_CPUID},
-      {UC_HOOK_INSN, reinterpret_cast<void*>(Hooks::on_rdtsc), UC_X86_INS_RDTSC},
-      {UC_HOOK_INSN, reinterpret_cast<void*>(Hooks::on_rdtscp), UC_X86_INS_RDTSCP},
+      {reinterpret_cast<void*>(Hooks::on_interrupt), UC_HOOK_INTR},
+      {reinterpret_cast<void*>(Hooks::on_invalid), UC_HOOK_INSN_INVALID},
+      {reinterpret_cast<void*>(Hooks::on_in), UC_HOOK_INSN, UC_X86_INS_IN},
+      {reinterpret_cast<void*>(Hooks::on_out), UC_HOOK_INSN, UC_X86_INS_OUT},
+      {reinterpret_cast<void*>(Hooks::on_syscall), UC_HOOK_INSN, UC_X86_INS_SYSCALL},
+      {reinterpret_cast<void*>(Hooks::on_sysenter), UC_HOOK_INSN, UC_X86_INS_SYSENTER},
+      {reinterpret_cast<void*>(Hooks::on_cpuid), UC_HOOK_INSN, UC_X86_INS_CPUID},
+      {reinterpret_cast<void*>(Hooks::on_rdtsc), UC_HOOK_INSN, UC_X86_INS_RDTSC},
+      {reinterpret_cast<void*>(Hooks::on_rdtscp), UC_HOOK_INSN, UC_X86_INS_RDTSCP},
   };
   for (const Wanted& w : wanted) {
     uc_hook handle = 0;

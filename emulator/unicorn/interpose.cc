@@ -30,12 +30,12 @@ void helper_check_exit_request_x86_64(void* uc, std::uint32_t unused);
 void tlb_reset_dirty_x86_64(CPUState* cpu, Address host_begin, Address size_bytes);
 void tb_invalidate_phys_range_x86_64(Uc uc, Address begin, Address end);
 void cpu_x86_update_dr7_x86_64(void* live_state, std::uint32_t value);
-void* tcg_const_i64_x86_64(void* translator, Address value);
-void* tcg_temp_new_internal_x86_64(void* translator, int type, int local);
+Address tcg_const_i64_x86_64(void* translator, Address value);
+Address tcg_temp_new_internal_x86_64(void* translator, int type, int local);
 void tcg_gen_op1_x86_64(void* translator, int op, Address a);
 void tcg_gen_op3_x86_64(void* translator, int op, Address a, Address b, Address c);
 void* gen_new_label_x86_64(void* translator);
-void tcg_gen_brcond_i64_x86_64(void* translator, int condition, void* a, void* b, void* label);
+void tcg_gen_brcond_i64_x86_64(void* translator, int condition, Address a, Address b, void* label);
 
 // --- dirty tracking: a store is fast exactly when its page holds no translations
 
@@ -186,12 +186,11 @@ void move_to_dr7(std::uint8_t* live_state, std::uint64_t value) {
 // the front end.
 TcgWriter::Handle TcgWriter::constant(const void* pointer) const {
   return reinterpret_cast<Handle>(translator_) +
-         reinterpret_cast<Handle>(
-             tcg_const_i64_x86_64(translator_, reinterpret_cast<Address>(pointer)));
+         tcg_const_i64_x86_64(translator_, reinterpret_cast<Address>(pointer));
 }
 
 TcgWriter::Handle TcgWriter::temporary(int type) const {
-  return reinterpret_cast<Handle>(tcg_temp_new_internal_x86_64(translator_, type, 0));
+  return tcg_temp_new_internal_x86_64(translator_, type, 0);
 }
 
 void TcgWriter::operation(int op, Handle a, Handle b, std::uint64_t c) const {
@@ -202,16 +201,15 @@ void TcgWriter::unless(int condition, Handle a, Handle b, int set_label_op,
                        const std::function<void()>& body) const {
   const auto base = reinterpret_cast<Handle>(translator_);
   auto* label = static_cast<std::uint32_t*>(gen_new_label_x86_64(translator_));
-  tcg_gen_brcond_i64_x86_64(translator_, condition, reinterpret_cast<void*>(a - base),
-                            reinterpret_cast<void*>(b - base), label);
+  tcg_gen_brcond_i64_x86_64(translator_, condition, a - base, b - base, label);
   body();
   *label |= 1;  // "Present": the first bit of the label.
   tcg_gen_op1_x86_64(translator_, set_label_op, reinterpret_cast<Address>(label));
 }
 
 void TcgWriter::call(void* function, void* result, const void* argument) const {
-  void* arguments[1] = {reinterpret_cast<void*>(constant(argument))};
-  tcg_gen_callN_x86_64(translator_, function, result, 1, arguments);
+  Handle arguments[1] = {constant(argument)};
+  tcg_gen_callN_x86_64(translator_, function, result, 1, reinterpret_cast<void**>(arguments));
 }
 
 }  // namespace ftvm::unicorn

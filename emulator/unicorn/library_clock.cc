@@ -2,10 +2,10 @@
 
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <ctime>
 
 namespace ftvm::unicorn {
 namespace {

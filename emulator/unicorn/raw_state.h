@@ -109,7 +109,7 @@ class RawState {
     return *reinterpret_cast<T*>(bytes_ + offset);  // The library's own struct; aligned by it.
   }
   [[nodiscard]] std::uint64_t& gpr(unsigned i) const {
-    return at<std::uint64_t>(Offset::kGpr + 8 * i);
+    return at<std::uint64_t>(Offset::kGpr + std::size_t{8} * i);
   }
   [[nodiscard]] std::uint64_t& rip() const { return at<std::uint64_t>(Offset::kRip); }
   /// System flags only; arithmetic flags and DF live in cc_* and kDf.
@@ -122,10 +122,10 @@ class RawState {
   [[nodiscard]] RawSegment& gdt() const { return at<RawSegment>(Offset::kGdt); }
   [[nodiscard]] RawSegment& idt() const { return at<RawSegment>(Offset::kIdt); }
   [[nodiscard]] std::uint64_t& cr(unsigned i) const {
-    return at<std::uint64_t>(Offset::kCr + 8 * i);
+    return at<std::uint64_t>(Offset::kCr + std::size_t{8} * i);
   }
   [[nodiscard]] std::uint64_t& dr(unsigned i) const {
-    return at<std::uint64_t>(Offset::kDr + 8 * i);
+    return at<std::uint64_t>(Offset::kDr + std::size_t{8} * i);
   }
   [[nodiscard]] std::uint64_t& efer() const { return at<std::uint64_t>(Offset::kEfer); }
   /// Where the library and page tables see the next instruction: blocks are named by it.

@@ -172,12 +172,12 @@ void UnicornCpu::visit_digest(StateVisitor& v) {
   v.field("fp_control", state.at<std::uint16_t>(Offset::kFpControl));
   v.field("fp_status", state.at<std::uint16_t>(Offset::kFpStatus));
   v.field("fp_top", state.at<std::uint32_t>(Offset::kFpStackTop));
-  for (unsigned i = 0; i < 8; ++i) {
+  for (std::size_t i = 0; i < 8; ++i) {
     v.field("fp_tag", state.at<std::uint8_t>(Offset::kFpTags + i));
     v.field("fp_mantissa", state.at<std::uint64_t>(Offset::kFpRegs + 16 * i));
     v.field("fp_exponent", state.at<std::uint16_t>(Offset::kFpRegs + 16 * i + 8));
   }
-  for (unsigned i = 0; i < 16; ++i) {
+  for (std::size_t i = 0; i < 16; ++i) {
     v.field("xmm_low", state.at<std::uint64_t>(Offset::kXmm + 64 * i));
     v.field("xmm_high", state.at<std::uint64_t>(Offset::kXmm + 64 * i + 8));
   }

@@ -19,9 +19,10 @@ bool as_json = false;
 
 void add_options(CLI::App& app, Options&) {
   app.add_option("FILE", path, "Journal or snapshot");
-  records_option = app.add_option("--records", range_text,
-                                  "List records, one a line: all, or FROM..TO by their numbers")
-                       ->expected(0, 1);
+  records_option =
+      app.add_option("--records", range_text,
+                     "List records, one a line; FROM..TO: only these, by their numbers")
+          ->expected(0, 1);
   app.add_flag("--json", as_json, "JSON: one object; with --records one line for each record");
 }
 

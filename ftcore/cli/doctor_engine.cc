@@ -70,7 +70,7 @@ void check_engine(EngineKind kind, const char* name, const Report& report) {
     finding.verdict = needed ? Verdict::kFail : Verdict::kWarn;
     finding.text = speed.error().message();
     finding.advice = needed ? "run ./dev setup, or install libunicorn 2.1.4 or newer"
-                            : "the portable engine is used instead, three times slower";
+                            : "the portable engine is used instead, about half as fast";
   }
   report(std::move(finding));
 }

@@ -48,8 +48,8 @@ void LiveHalf::yield_share() {
     constexpr auto kSleepMax = std::chrono::milliseconds(50);
     const auto ran = std::chrono::duration_cast<std::chrono::nanoseconds>(now - *running_since_);
     const auto share = static_cast<double>(ran.count()) * (1 - duty_) / duty_;
-    std::this_thread::sleep_for(
-        std::min<std::chrono::nanoseconds>(kSleepMax, std::chrono::nanoseconds(static_cast<std::int64_t>(share))));
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(
+        kSleepMax, std::chrono::nanoseconds(static_cast<std::int64_t>(share))));
   }
   running_since_ = HostClock::now();
 }

@@ -81,6 +81,7 @@ void Node::poll_once() {
                              {descriptor(control_), POLLIN, 0}}};
   ::poll(fds.data(), fds.size(), poll_ms());
   node_wake_.drain();
+  wake();
   if (heartbeats_) heartbeats_->set_paused(paused() || idle_.load());
   // Whatever was sent may have used up the edge of ZeroMQ's descriptor; the others show a level.
   if (channel_) receive_channel();
@@ -104,11 +105,15 @@ bool Node::paused() const {
 /// Until the session has something to do, in whole milliseconds.
 int Node::poll_ms() {
   const MutexLock lock(mutex_);
-  const HostTime from = now();
-  const std::int64_t wait_ns = next_due().ns - from.ns;
+  wakes_for_ = std::max(next_due(), HostTime{1});
+  const std::int64_t wait_ns = wakes_for_.ns - now().ns;
   const std::int64_t ms = std::max<std::int64_t>(1, (wait_ns + kNsPerMs - 1) / kNsPerMs);
-  wakes_at_ = {from.ns + ms * kNsPerMs};
   return actions_.empty() ? static_cast<int>(ms) : 0;
+}
+
+void Node::wake() {
+  const MutexLock lock(mutex_);
+  wakes_for_ = kAwake;
 }
 
 void Node::receive_channel() {

@@ -94,6 +94,7 @@ class Node final : public NodeLink {
   void poll_once();
   [[nodiscard]] bool paused() const FTVM_EXCLUDES(mutex_);
   [[nodiscard]] int poll_ms() FTVM_EXCLUDES(mutex_);
+  void wake() FTVM_EXCLUDES(mutex_);
   [[nodiscard]] HostTime next_due() const FTVM_REQUIRES(mutex_);
   void receive_channel();
   void receive_message(const ChannelEvent& event);
@@ -146,8 +147,10 @@ class Node final : public NodeLink {
   mutable Mutex mutex_;
   Session session_ FTVM_GUARDED_BY(mutex_);
   std::deque<Action> actions_ FTVM_GUARDED_BY(mutex_);
-  /// When the node thread wakes up by itself.
-  HostTime wakes_at_ FTVM_GUARDED_BY(mutex_) = HostTime::never();
+  /// What the node thread wakes up for by itself, up to 1 ms late. Awake it looks at everything
+  /// before it sleeps again.
+  static constexpr HostTime kAwake{};
+  HostTime wakes_for_ FTVM_GUARDED_BY(mutex_) = HostTime::never();
   Orders orders_ FTVM_GUARDED_BY(mutex_);
   struct Typed {
     JournalSeq seq;
@@ -180,12 +183,12 @@ void Node::with_session(Call call, std::uint64_t console_bytes) {
           return session.poll_actions();
         },
         session_);
-    look = !decided.empty() || next_due() < wakes_at_;
+    look = wakes_for_ != kAwake && (!decided.empty() || next_due() < wakes_for_);
     for (Action& action : decided) {
       note_first_release(action);
       actions_.push_back(std::move(action));
     }
-    if (look) wakes_at_ = {};  // It need not be told twice.
+    if (look) wakes_for_ = kAwake;  // It need not be told twice.
   }
   if (look) node_wake_.notify();
 }
