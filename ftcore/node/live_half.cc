@@ -42,14 +42,13 @@ Tick LiveHalf::horizon(Tick now) {
 }
 
 void LiveHalf::yield_share() {
-  const auto now = HostClock::now();
   if (duty_ < 1 && running_since_) {
-    // Sleep so that running was `duty` of the whole. A bound keeps the detection time far away.
-    constexpr auto kSleepMax = std::chrono::milliseconds(50);
-    const auto ran = std::chrono::duration_cast<std::chrono::nanoseconds>(now - *running_since_);
-    const auto share = static_cast<double>(ran.count()) * (1 - duty_) / duty_;
-    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(
-        kSleepMax, std::chrono::nanoseconds(static_cast<std::int64_t>(share))));
+    const auto from = HostClock::now();
+    const DutyDebt::Duration sleep = debt_.ran(from - *running_since_, duty_);
+    if (sleep > DutyDebt::Duration::zero()) {
+      std::this_thread::sleep_for(sleep);
+      debt_.slept(HostClock::now() - from);
+    }
   }
   running_since_ = HostClock::now();
 }
@@ -68,6 +67,7 @@ Tick LiveHalf::wait(Tick now, GuestTime time, Tick next_due) {
   node_.set_idle(true);
   const Tick until = live_.wait(now, time, next_due);
   node_.set_idle(false);
+  debt_.forgive();
   running_since_.reset();
   return until;
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "emulator/world.h"
+#include "ftcore/node/duty_debt.h"
 #include "ftcore/node/node_link.h"
 #include "replay/recording_world.h"
 
@@ -56,6 +57,7 @@ class LiveHalf final : public World {
   replay::RecordingWorld* recording_ = nullptr;
   bool paused_ = true;
   double duty_ = 1;
+  DutyDebt debt_;
   std::optional<HostClock::time_point> running_since_;
   std::optional<EndReason> ordered_end_;
   std::function<void(Epoch)> on_epoch_;
