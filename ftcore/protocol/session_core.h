@@ -44,7 +44,7 @@ class SessionCore {
   SessionCore(Role role, Uuid incarnation);
 
   /// Longest time between two on_tick() of a session: a quarter of the shortest detection time.
-  static constexpr std::int64_t kTickNsMax = 5 * kNsPerMs;
+  static constexpr std::int64_t kTickNsMax = 10 * kNsPerMs;
 
   /// Host time as this session knows it: never falls, even if callers on two threads took theirs
   /// in the other order.

@@ -260,7 +260,7 @@ TEST(PrimarySession, GrantsProgressNowAndThen) {
   f.primary.on_progress({2000}, f.now());
   EXPECT_EQ(f.poll().sent<Progress>(), nullptr);
   EXPECT_EQ(f.primary.next_due().ns, f.now().ns + PrimarySession::kGrantNs);
-  EXPECT_EQ(f.pass(4).sent<Progress>(), nullptr);
+  EXPECT_EQ(f.pass(PrimarySession::kGrantNs / kNsPerMs - 1).sent<Progress>(), nullptr);
   EXPECT_EQ(f.pass(1).sent<Progress>()->tick, Tick{2000});
 }
 
@@ -285,7 +285,7 @@ TEST(PrimarySession, NoGrantOvertakesARecord) {
   const Actions early = f.poll();
   ASSERT_NE(early.sent<Progress>(), nullptr);
   EXPECT_EQ(*early.sent<Progress>(), (Progress{{499}, {f.seq - 1}}));
-  const Actions late = f.pass(10);
+  const Actions late = f.pass(11);
   ASSERT_NE(late.sent<Records>(), nullptr);
   ASSERT_NE(late.sent<Progress>(), nullptr) << "it need not wait for the acknowledgement,";
   EXPECT_EQ(*late.sent<Progress>(), (Progress{{1000}, {f.seq}})) << "because it names the record";
