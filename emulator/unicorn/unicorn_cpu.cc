@@ -34,6 +34,7 @@ UnicornCpu::UnicornCpu(GuestMemory& memory, CpuBus& bus, AcceleratedCpu* acceler
 
 UnicornCpu::~UnicornCpu() {
   if (uc_ == nullptr) return;
+  accelerated_ = nullptr;  // It is gone already.
   const EngineScope scope(*this);
   uc_close(uc_);
 }

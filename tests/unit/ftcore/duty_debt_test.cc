@@ -1,3 +1,4 @@
+// The debt of a slowed vCPU: sleeps that are worth it, and a duty that is kept.
 #include "ftcore/node/duty_debt.h"
 
 #include <gtest/gtest.h>

@@ -221,7 +221,7 @@ TEST(HeaderCodec, RefusesAnotherFormatVersionByName) {
 TEST(HeaderCodec, RefusesWhatIsNoHeader) {
   EXPECT_EQ(decode_header({}).error().code(), ErrorCode::kBadData);
   Bytes payload = encode_header(some_header());
-  payload.resize(payload.size() - 1);
+  payload.pop_back();
   EXPECT_EQ(decode_header(payload).error().code(), ErrorCode::kBadData);
   EXPECT_EQ(decode_header(Bytes{1, 0, 0, 0}).error().code(), ErrorCode::kBadData);
 }
