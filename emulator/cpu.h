@@ -21,7 +21,8 @@ class CpuBus {
  public:
   virtual ~CpuBus() = default;
   virtual std::uint32_t port_read(std::uint16_t port, unsigned size_bytes, Tick now) = 0;
-  virtual void port_write(std::uint16_t port, unsigned size_bytes, std::uint32_t value, Tick now) = 0;
+  virtual void port_write(std::uint16_t port, unsigned size_bytes, std::uint32_t value,
+                          Tick now) = 0;
   virtual std::uint64_t time_stamp_counter(Tick now) = 0;
 };
 

@@ -30,7 +30,9 @@ Machine::Machine(Options options, GuestMemory memory)
     : options_(options), memory_(std::move(memory)) {}
 Machine::~Machine() = default;
 
-void Machine::attach(DeviceList devices) { devices_ = std::move(devices); }
+void Machine::attach(DeviceList devices) {
+  devices_ = std::move(devices);
+}
 
 Status Machine::power_on(Boot boot) {
   boot_ = std::move(boot);
@@ -183,8 +185,8 @@ Status Machine::run_cpu(Tick horizon) {
 
 Status Machine::idle(World& world) {
   const Tick tick = cpu_->tick();
-  // Without interrupts nothing but a requested reset or end ever wakes it. What it said last is still
-  // on its way, in devices that gather output.
+  // Without interrupts nothing but a requested reset or end ever wakes it. What it said last is
+  // still on its way, in devices that gather output.
   if (!cpu_->accepts_interrupts() && !power_timer_.armed()) {
     const GuestTime end = now().time.plus_ns(kDeadlockGraceNs);
     request_end(EndReason::kDeadlock, 0, Now{.tick = tick, .time = end, .earliest = tick});
@@ -269,7 +271,9 @@ void Machine::after_access(bool intr_before, const Now& when) {
   cpu_->lower_limit(std::max(limit, when.earliest));
 }
 
-std::uint64_t Machine::time_stamp_counter(Tick tick) { return clock_.at(tick).ns; }
+std::uint64_t Machine::time_stamp_counter(Tick tick) {
+  return clock_.at(tick).ns;
+}
 
 void Machine::emit(Endpoint endpoint, ByteView bytes) {
   FTVM_ASSERT(world_ != nullptr);
@@ -350,6 +354,8 @@ Digest Machine::digest_all() {
   return stream.finish();
 }
 
-void Machine::state_loaded() { cpu_->memory_written(GuestPhys{0}, memory_.size_bytes()); }
+void Machine::state_loaded() {
+  cpu_->memory_written(GuestPhys{0}, memory_.size_bytes());
+}
 
 }  // namespace ftvm

@@ -113,13 +113,13 @@ class Machine final : public CpuBus, public MachinePort, public StateProbe {
   DeviceList devices_;
   Boot boot_;
   std::unique_ptr<Cpu> cpu_;
-  World* world_ = nullptr;      // Of the run in progress.
-  bool in_access_ = false;      // Inside a CpuBus call.
+  World* world_ = nullptr;  // Of the run in progress.
+  bool in_access_ = false;  // Inside a CpuBus call.
   // State.
-  Tick access_tick_;            // Of the access in progress.
-  Tick intr_hold_;              // INTR raised by an access is seen from this tick on.
-  std::uint64_t grid_done_ = 0; // Last grid line flushed.
-  Timer power_timer_;           // Fires the reset or end below.
+  Tick access_tick_;                // Of the access in progress.
+  Tick intr_hold_;                  // INTR raised by an access is seen from this tick on.
+  std::uint64_t grid_done_ = 0;     // Last grid line flushed.
+  Timer power_timer_;               // Fires the reset or end below.
   std::uint8_t power_request_ = 0;  // 0 is none.
   EndReason end_reason_ = EndReason::kPowerOff;
   std::uint32_t exit_code_ = 0;

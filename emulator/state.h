@@ -40,8 +40,7 @@ class StateVisitor {
   }
 
   template <class T>
-    requires(std::is_integral_v<T> || std::is_enum_v<T>)
-  void field(std::string_view name, T& value) {
+  requires(std::is_integral_v<T> || std::is_enum_v<T>) void field(std::string_view name, T& value) {
     std::uint64_t wide = static_cast<std::uint64_t>(value);
     if constexpr (sizeof(T) < 8) wide &= (std::uint64_t{1} << (8 * sizeof(T))) - 1;
     scalar(name, wide, sizeof(T));

@@ -22,11 +22,18 @@ namespace ftvm {
 
 /// Which attachment of the machine an Input or Output belongs to. Values are journal format: append
 /// only.
-enum class Endpoint : std::uint16_t { kConsole = 1, kNet0 = 2, kDisk0 = 3, kClock = 4, kPower = 5, kDebug = 6 };
+enum class Endpoint : std::uint16_t {
+  kConsole = 1,
+  kNet0 = 2,
+  kDisk0 = 3,
+  kClock = 4,
+  kPower = 5,
+  kDebug = 6
+};
 
 /// From this tick on guest time is `base` plus `ps_per_tick` for each tick.
-/// Range: `base` is not before guest time already seen; `ps_per_tick` is 1 to 1'000'000'000. Whoever
-/// applies it refuses anything else.
+/// Range: `base` is not before guest time already seen; `ps_per_tick` is 1 to 1'000'000'000.
+/// Whoever applies it refuses anything else.
 struct ClockSync {
   GuestTime base;
   std::uint64_t ps_per_tick;
@@ -77,13 +84,13 @@ struct InputRoom {
 
 /// Why a run stops for good.
 enum class EndReason : std::uint8_t {
-  kPowerOff = 1,   // The guest asked (ACPI-less power-off port).
-  kDebugExit = 2,  // ISA debug exit.
-  kStopped = 3,    // The user asked (Ctrl-C, SIGTERM, ctl stop).
-  kReset = 4,      // Guest reset with resets turned off (panic=-1, triple fault).
-  kJournalEnd = 5, // A replayed journal has no more.
-  kHandOver = 6,   // Planned failover.
-  kDiskFull = 7,   // The journal can not grow.
+  kPowerOff = 1,    // The guest asked (ACPI-less power-off port).
+  kDebugExit = 2,   // ISA debug exit.
+  kStopped = 3,     // The user asked (Ctrl-C, SIGTERM, ctl stop).
+  kReset = 4,       // Guest reset with resets turned off (panic=-1, triple fault).
+  kJournalEnd = 5,  // A replayed journal has no more.
+  kHandOver = 6,    // Planned failover.
+  kDiskFull = 7,    // The journal can not grow.
   kDiverged = 8,
   kHalted = 9,     // This node lost its arbitration or saw a higher epoch.
   kDeadlock = 10,  // Halted with nothing that could ever wake it.
@@ -116,13 +123,13 @@ class World {
   virtual std::vector<Input> take_inputs(Tick now, GuestTime time, InputRoom room) = 0;
 
   /// Blocks a machine that is halted or has nothing granted, until an input, a grant, `next_due`
-  /// (the next device timer of a halted machine; Tick::never() if none, or when it is not halted and
-  /// only a grant helps) or a stop. Returns the tick up to which a *halted* guest may idle, between
-  /// `now` and `next_due`; the caller then asks again.
+  /// (the next device timer of a halted machine; Tick::never() if none, or when it is not halted
+  /// and only a grant helps) or a stop. Returns the tick up to which a *halted* guest may idle,
+  /// between `now` and `next_due`; the caller then asks again.
   virtual Tick wait(Tick now, GuestTime time, Tick next_due) = 0;
 
-  /// The machine stands on a line of the tick grid: the place for digests and snapshots. `line` is tick / kGridTicks. Order at one
-  /// tick: grid, then timers, then inputs.
+  /// The machine stands on a line of the tick grid: the place for digests and snapshots. `line` is
+  /// tick / kGridTicks. Order at one tick: grid, then timers, then inputs.
   virtual void grid_line(Tick now, std::uint64_t line, StateProbe& probe) = 0;
 
   /// Accepts an effect. When it reaches the host is the World's business (the output rule is one

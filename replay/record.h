@@ -75,16 +75,16 @@ enum class ClockMode : std::uint8_t { kVirtual = 1, kHost = 2 };
 struct MachineIdentity {
   std::uint32_t format_version = 1;
   std::string ftvm_version;
-  std::string engine_version;   // libunicorn's, "2.1.4".
+  std::string engine_version;  // libunicorn's, "2.1.4".
   std::uint64_t ram_bytes = 0;
-  std::string board;            // Canonical text of the board options.
+  std::string board;  // Canonical text of the board options.
   std::string command_line;
-  Digest kernel;                // Of the image files' bytes.
+  Digest kernel;  // Of the image files' bytes.
   Digest initramfs;
-  std::int64_t boot_unix_s = 0; // RTC at guest time 0.
+  std::int64_t boot_unix_s = 0;  // RTC at guest time 0.
   std::uint64_t entropy_seed = 0;
   ClockMode clock = ClockMode::kVirtual;
-  std::uint64_t libm_probe = 0;   // Hash of x87 helper results on this host.
+  std::uint64_t libm_probe = 0;           // Hash of x87 helper results on this host.
   std::uint32_t digest_every_lines = 16;  // A DigestMark each so many grid lines; 0 is never.
   bool operator==(const MachineIdentity&) const = default;
 };
@@ -94,7 +94,7 @@ struct JournalHeader {
   std::array<std::uint8_t, 16> run_id{};  // Random, names this run.
   /// Where the journal starts: 0 and the empty digest for power-on, else a snapshot's place.
   Tick start;
-  JournalSeq start_seq;                   // Number of the last record before this journal.
+  JournalSeq start_seq;  // Number of the last record before this journal.
   Digest start_snapshot;
   bool operator==(const JournalHeader&) const = default;
 };

@@ -4,9 +4,9 @@
 
 #include <poll.h>
 #include <sys/prctl.h>
-#include <ctime>
 
 #include <algorithm>
+#include <ctime>
 #include <utility>
 
 #include "emulator/base/assert.h"
@@ -240,8 +240,8 @@ std::uint64_t ClockDiscipline::slewing_ps_per_tick(std::int64_t error_ns) const 
   // Guest time runs at (span + error) / span of real time, between a quarter and twice.
   const auto span_ns = static_cast<std::int64_t>(options_.slew_span_ns);
   const std::int64_t bend_ns = std::clamp(error_ns, -(span_ns / 4 * 3), span_ns);
-  return clamp_rate(Uint128{measured_ps_per_tick()} * static_cast<std::uint64_t>(span_ns + bend_ns) /
-                    options_.slew_span_ns);
+  return clamp_rate(Uint128{measured_ps_per_tick()} *
+                    static_cast<std::uint64_t>(span_ns + bend_ns) / options_.slew_span_ns);
 }
 
 ClockSync ClockDiscipline::sync(HostTime host, GuestTime base, std::uint64_t ps_per_tick) {

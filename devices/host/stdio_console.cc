@@ -1,11 +1,11 @@
 #include "devices/host/stdio_console.h"
 
-#include <climits>
 #include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <utility>
 

@@ -1,11 +1,11 @@
 #include "devices/host/terminal_mode.h"
 
-#include <csignal>
 #include <termios.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 
 #include "emulator/base/assert.h"

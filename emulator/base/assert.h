@@ -19,10 +19,10 @@ AssertContext& assert_context();
 
 }  // namespace ftvm
 
-#define FTVM_ASSERT(condition)                                                     \
-  do {                                                                             \
-    if (!(condition)) [[unlikely]]                                                 \
-      ::ftvm::assert_failed(#condition, __FILE__, __LINE__);                       \
+#define FTVM_ASSERT(condition)                               \
+  do {                                                       \
+    if (!(condition)) [[unlikely]]                           \
+      ::ftvm::assert_failed(#condition, __FILE__, __LINE__); \
   } while (false)
 
 #ifdef FTVM_SLOW_ASSERTS

@@ -18,7 +18,8 @@ using ByteView = std::span<const std::uint8_t>;
 template <std::unsigned_integral T>
 T load_le(const std::uint8_t* from) {
   T value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i) value |= static_cast<T>(static_cast<T>(from[i]) << (8 * i));
+  for (std::size_t i = 0; i < sizeof(T); ++i)
+    value |= static_cast<T>(static_cast<T>(from[i]) << (8 * i));
   return value;
 }
 template <std::unsigned_integral T>

@@ -11,9 +11,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "emulator/base/uint128.h"
-
 #include "emulator/base/assert.h"
+#include "emulator/base/uint128.h"
 
 namespace ftvm {
 

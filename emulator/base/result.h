@@ -15,13 +15,13 @@ namespace ftvm {
 
 /// A code exists only if some caller acts on it differently.
 enum class ErrorCode {
-  kBadData,      // Bytes from outside that are not what they claim to be.
-  kTornTail,     // Good data up to a point, then a cut.
-  kMismatch,     // Well-formed, but of another version, board, image, pair or epoch.
+  kBadData,   // Bytes from outside that are not what they claim to be.
+  kTornTail,  // Good data up to a point, then a cut.
+  kMismatch,  // Well-formed, but of another version, board, image, pair or epoch.
   kNotFound,
-  kIo,           // The host said no (errno text in the context).
-  kNoSpace,      // Disk full: stop at a tick and keep what is whole.
-  kClosed,       // The other side went away.
+  kIo,       // The host said no (errno text in the context).
+  kNoSpace,  // Disk full: stop at a tick and keep what is whole.
+  kClosed,   // The other side went away.
   kTimeout,
   kUnsupported,  // The guest or the user asks for something ftvm does not model.
   kUsage,        // The user's options are off.
@@ -59,8 +59,10 @@ Error error_from_errno(std::string what);
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -84,7 +86,8 @@ template <>
 class [[nodiscard]] Result<void> {
  public:
   Result() = default;
-  Result(Error error) : error_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  Result(Error error)
+      : error_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool has_value() const { return error_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -107,9 +110,9 @@ using Status = Result<void>;
 #define FTVM_TRY(expression) FTVM_TRY_NAMED_(expression, __COUNTER__)
 // Each use names its result anew, so that uses can nest.
 #define FTVM_TRY_NAMED_(expression, number) FTVM_TRY_AS_(expression, number)
-#define FTVM_TRY_AS_(expression, number)                                              \
-  __extension__({                                                                     \
-    auto ftvm_try_result_##number = (expression);                                     \
+#define FTVM_TRY_AS_(expression, number)                                               \
+  __extension__({                                                                      \
+    auto ftvm_try_result_##number = (expression);                                      \
     if (!ftvm_try_result_##number) return std::move(ftvm_try_result_##number).error(); \
-    *std::move(ftvm_try_result_##number);                                             \
+    *std::move(ftvm_try_result_##number);                                              \
   })

@@ -1,5 +1,6 @@
-// The compiler's 128-bit unsigned integer: the product of two 64-bit numbers fits. It is an extension
-// of GCC and clang, which neither an alias nor -Wpedantic lets one name in the standard way.
+// The compiler's 128-bit unsigned integer: the product of two 64-bit numbers fits. It is an
+// extension of GCC and clang, which neither an alias nor -Wpedantic lets one name in the standard
+// way.
 #pragma once
 
 namespace ftvm {

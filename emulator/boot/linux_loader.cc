@@ -34,8 +34,12 @@ struct Layout {
   std::uint64_t initramfs_at;
 };
 
-Error bad(std::string what) { return {ErrorCode::kBadData, std::move(what)}; }
-std::string mib(std::uint64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB"; }
+Error bad(std::string what) {
+  return {ErrorCode::kBadData, std::move(what)};
+}
+std::string mib(std::uint64_t bytes) {
+  return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
+}
 
 Result<Layout> plan(const LinuxImage& image, std::uint64_t ram_bytes) {
   const Bytes& k = image.kernel;
@@ -56,12 +60,15 @@ Result<Layout> plan(const LinuxImage& image, std::uint64_t ram_bytes) {
   if (image.command_line.size() > load_le<std::uint32_t>(&k[kCommandLineSize])) {
     return bad("command line: longer than this kernel takes");
   }
-  if (image.command_line.size() + 1 > kPageTablesAt - kCommandLineAt) return bad("command line: too long");
+  if (image.command_line.size() + 1 > kPageTablesAt - kCommandLineAt)
+    return bad("command line: too long");
   const std::uint64_t kernel_end = kKernelAt + load_le<std::uint32_t>(&k[kInitSize]);
-  const std::uint64_t initramfs_bytes = (image.initramfs.size() + kPageBytes - 1) / kPageBytes * kPageBytes;
+  const std::uint64_t initramfs_bytes =
+      (image.initramfs.size() + kPageBytes - 1) / kPageBytes * kPageBytes;
   const std::uint64_t needed = kernel_end + initramfs_bytes + (1 << 20);
   if (needed > ram_bytes) {
-    return bad("RAM: " + mib(ram_bytes) + " is too small; this kernel and initramfs need " + mib(needed));
+    return bad("RAM: " + mib(ram_bytes) + " is too small; this kernel and initramfs need " +
+               mib(needed));
   }
   return Layout{offset, (ram_bytes - initramfs_bytes - (1 << 20)) / kPageBytes * kPageBytes};
 }
@@ -99,9 +106,11 @@ Status check_linux(const LinuxImage& image, std::uint64_t ram_bytes) {
 Status load_linux(const LinuxImage& image, GuestMemory& memory, Cpu& cpu) {
   const Layout layout = FTVM_TRY(plan(image, memory.size_bytes()));
   const std::uint64_t offset = layout.kernel_file_offset;
-  std::memcpy(memory.data() + kKernelAt, image.kernel.data() + offset, image.kernel.size() - offset);
+  std::memcpy(memory.data() + kKernelAt, image.kernel.data() + offset,
+              image.kernel.size() - offset);
   std::memcpy(memory.data() + layout.initramfs_at, image.initramfs.data(), image.initramfs.size());
-  std::memcpy(memory.data() + kCommandLineAt, image.command_line.c_str(), image.command_line.size() + 1);
+  std::memcpy(memory.data() + kCommandLineAt, image.command_line.c_str(),
+              image.command_line.size() + 1);
   put_zero_page(image, layout, memory);
   enter_long_mode({.rip = kKernelAt + kEntry64, .rsp = kStackTop, .rsi = kZeroPageAt}, memory, cpu);
   return {};

@@ -131,7 +131,8 @@ void BackupSession::on_executed(Tick executed, JournalSeq consumed, HostTime now
   executed_ = executed;
   if (core_.role() == Role::kLone || is_final(core_.role())) return;
   FTVM_ASSERT(executed <= inbox_.limit());
-  // A drained machine may wait for the arbiter for long. The End of a hand-over is never done for it.
+  // A drained machine may wait for the arbiter for long. The End of a hand-over is never done for
+  // it.
   if (drained_) return;
   lag_.on_executed(executed, core_.now());
   inbox_.consume(consumed);

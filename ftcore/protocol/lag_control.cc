@@ -20,8 +20,8 @@ constexpr std::int64_t kSteerNs = 8 * kNsPerMs;
 constexpr double kStepSeconds = 0.01;
 // After a gap in acknowledgements one step is not made larger than this.
 constexpr double kSteerSecondsMax = 0.1;
-// Share of the target that is left alone: what a host's scheduler makes of a backup that keeps up. The
-// damping would take every such wave for an approach, and falls are quicker than rises.
+// Share of the target that is left alone: what a host's scheduler makes of a backup that keeps up.
+// The damping would take every such wave for an approach, and falls are quicker than rises.
 constexpr double kLeftAlone = 0.5;
 // A cost this much above the measured age is not believed: idle ticks cost the backup nothing.
 constexpr double kPredictionFactor = 10;
@@ -78,8 +78,8 @@ void LagControl::steer(HostTime now) {
   const double dead_time_s = std::max(measures_.send_to_ack_ms / 1000, kStepSeconds);
   const double frequency =
       std::min(kFrequencyTimesTarget / target_s, kFrequencyTimesDeadTime / dead_time_s);
-  double step = -frequency * frequency * target_s * (lag - 1) * seconds -
-                2 * frequency * target_s * trend;
+  double step =
+      -frequency * frequency * target_s * (lag - 1) * seconds - 2 * frequency * target_s * trend;
   if (lag < kLeftAlone) step = std::max(step, 0.0);
   const double periods = seconds / kStepSeconds;
   const double factor = std::exp(

@@ -61,8 +61,8 @@ class PrimarySession {
     JournalSeq confirmed;  // As told to the backup.
     Tick progress, granted, executed;
   };
-  /// Least time between two grants that nothing but progress asks for. What it adds to the execution
-  /// lag is a small part of the target; what a message costs on both nodes is not small.
+  /// Least time between two grants that nothing but progress asks for. What it adds to the
+  /// execution lag is a small part of the target; what a message costs on both nodes is not small.
   static constexpr std::int64_t kGrantNs = 10 * kNsPerMs;
   /// Least time between two messages that outputs are confirmed.
   static constexpr std::int64_t kConfirmedNs = 50 * kNsPerMs;

@@ -308,7 +308,7 @@ class Pair final : public PairBox {
   std::deque<Leaving> leaving_;  // Released by the primary, on the way to the receiver.
   std::optional<Drain> drain_;
   std::optional<EndReason> backup_end_;  // Of the journal, if the run was not handed over.
-  bool lied_ = false;  // Plant::kSkipDrain has struck.
+  bool lied_ = false;                    // Plant::kSkipDrain has struck.
 };
 
 }  // namespace ftvm::ftcore::test

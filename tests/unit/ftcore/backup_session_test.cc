@@ -388,7 +388,8 @@ TEST(BackupSession, SaysWhenItHasSomethingToDo) {
   f.poll();
   f.ms += 8;
   f.backup.on_executed({2000}, {f.seq}, f.now());
-  EXPECT_LE(f.backup.next_due().ns, f.now().ns + 2 * kNsPerMs) << "ten milliseconds behind the last";
+  EXPECT_LE(f.backup.next_due().ns, f.now().ns + 2 * kNsPerMs)
+      << "ten milliseconds behind the last";
 }
 
 TEST(BackupSession, AGrantBehindARecordThatDidNotArriveEndsTheSession) {
