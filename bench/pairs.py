@@ -1,5 +1,6 @@
 """Pairs of real nodes, as the rig starts them, with the console client read by the measuring thread;
 and a lone node, which is the same program on the same path without a backup."""
+import contextlib
 import shutil
 import signal
 import threading
@@ -19,6 +20,18 @@ def console_client(bench, *addresses):
     return Console([bench.ftvm, "console", "--connect", nodes])
 
 
+@contextlib.contextmanager
+def closed_on_failure(processes):
+    """What does not come up does not stay, and says why like every other error of a figure."""
+    try:
+        yield
+    except BaseException as failure:
+        processes.close()
+        if isinstance(failure, Failure):
+            raise BenchError(str(failure)) from failure
+        raise
+
+
 class BenchPair(rig_pair.Pair):
     """Primary, backup and client, from the snapshot. Without `relayed` nothing stands between them,
     and the relay does not even run."""
@@ -29,7 +42,7 @@ class BenchPair(rig_pair.Pair):
         if not relayed:
             self.relay.close()
             self.channel_seen = self.channel
-        try:
+        with closed_on_failure(self):
             if hosts:
                 self.start_on(hosts)
             else:
@@ -42,12 +55,6 @@ class BenchPair(rig_pair.Pair):
             self.console = console_client(bench, *addresses)
             self.console.type("\n")  # The prompt itself was printed before the snapshot.
             self.console.wait(PROMPT, BOOT_S)
-        except Failure as failure:
-            self.close()
-            raise BenchError(str(failure)) from failure
-        except BaseException:
-            self.close()
-            raise
 
     def start_on(self, hosts):
         """Each node in its host's network namespace."""
@@ -109,16 +116,10 @@ class LoneNode:
         self.node = Node("primary", folder, [
             bench.ftvm, "primary", "--alone", *bench.setup_with_snapshot().machine(), "--channel",
             f"127.0.0.1:{rig_pair.free_port()}", "--arbiter", f"file:{folder / 'arbiter'}"])
-        try:
+        with closed_on_failure(self):
             self.console = console_client(bench, self.node.wait_console())
             self.console.type("\n")
             self.console.wait(PROMPT, BOOT_S)
-        except Failure as failure:
-            self.close()
-            raise BenchError(str(failure)) from failure
-        except BaseException:
-            self.close()
-            raise
 
     def close(self):
         if self.console:

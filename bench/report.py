@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import time
@@ -150,5 +151,9 @@ class Report:
     def write(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_suffix(".new")
-        beside.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(self.content, indent=1)
+        # The values of a row on one line: a thousand echoes are not a thousand lines.
+        text = re.sub(r"\[\s+([-+.\d][^\[\]{}\"]*?)\s+\]",
+                      lambda values: "[" + " ".join(values[1].split()) + "]", text)
+        beside.write_text(text + "\n", encoding="utf-8")
         beside.replace(self.path)

@@ -19,8 +19,10 @@ bool PortableCpu::was_abandoned(std::uint64_t pc, unsigned instructions, bool fr
   if (!fresh && (!alone || pc == leads_to_itself_)) return false;
   const RawState state = pull();
   const Bytes code = code_at(state, pc, kInstructionBytesMax);
-  if (alone && !may_lead_to_itself(code, code_size(state))) return true;
-  leads_to_itself_ = pc;
+  if (alone) {
+    if (!may_lead_to_itself(code, code_size(state))) return true;
+    leads_to_itself_ = pc;
+  }
   // Else it is translated anew: the usual one is there before (meet_special()), others are dropped
   // (redo_from()).
   if (!fresh) return false;

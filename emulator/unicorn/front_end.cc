@@ -13,17 +13,16 @@ void UnicornCpu::code_found(std::uint64_t linear, std::uint64_t ram_offset) {
 }
 
 void UnicornCpu::instruction_begins(std::uint64_t linear) {
-  const RawState state = pull();
   Bytes fetched;
   ByteView code;
   if (code_ != nullptr && linear / kPageBytes == code_page_ &&
       linear % kPageBytes <= kPageBytes - kInstructionBytesMax) {
     code = {code_ + linear % kPageBytes, kInstructionBytesMax};
   } else {
-    fetched = code_at(state, linear, kInstructionBytesMax);
+    fetched = code_at(pull(), linear, kInstructionBytesMax);
     code = fetched;
   }
-  const auto refused = refused_opcode(code, code_size(state));
+  const auto refused = refused_opcode(code, translated_size_);
   refused_at_ = refused ? linear + *refused : ~0ull;
 }
 
@@ -37,7 +36,7 @@ void UnicornCpu::instruction_ends(std::uint64_t linear, std::uint64_t* next) {
 bool UnicornCpu::begins_block(std::uint64_t linear) const {
   if (code_ == nullptr || linear / kPageBytes != code_page_) return false;
   const ByteView code(code_ + linear % kPageBytes, kInstructionBytesMax);
-  return flag_hazard(code, code_size(pull())) == FlagHazard::kBitTest;
+  return flag_hazard(code, translated_size_) == FlagHazard::kBitTest;
 }
 
 Status UnicornCpu::calibrate_blocks() {

@@ -1,9 +1,10 @@
 // What a guest can tell of how the library works, made the same for both engines: what its TLB
 // holds, where its blocks end and so which pages it fetches, and what it runs that a CPU refuses.
-// Names and signatures only, no numbers: an engine for which a name cannot be replaced goes on
-// without, and says so.
+// An engine for which a name cannot be replaced, or whose blocks do not end where they should
+// (calibrate_blocks), goes on without, and says so.
 //
-// Facts of libunicorn 2.1.4 (suffix _x86_64: the x86 target).
+// Names, signatures and the two structs of the translator are facts of libunicorn 2.1.4 (suffix
+// _x86_64: the x86 target).
 #include "emulator/unicorn/accelerated_cpu.h"
 #include "emulator/unicorn/interpose.h"
 #include "emulator/unicorn/original.h"
@@ -111,6 +112,7 @@ FTVM_EXPORT void translator_loop_x86_64(const TranslatorFunctions* functions,
     original(functions, progress, state, block, instructions_max);
     return;
   }
+  EngineScope::active()->translation_of_block_begins();
   static thread_local auto* translate = functions->translate_instruction;
   translate = functions->translate_instruction;
   TranslatorFunctions ours = *functions;

@@ -88,7 +88,7 @@ class PortableCpu final : public UnicornCpu {
   bool fresh_ = false;     // The next block was translated just now.
   bool one_shot_ = false;  // The block that begins is not the usual one at its place.
   bool redone_ = false;    // The current block is what an abandoned one goes on with.
-  /// An instruction that was looked at since the last translation: iterations of a REP are many.
+  /// An instruction that was found to, since the last translation: iterations of a REP are many.
   std::optional<std::uint64_t> leads_to_itself_;
   /// Of blocks that need more than being counted, by where they begin; some of them began once.
   std::unordered_map<std::uint64_t, Special> specials_;

@@ -96,6 +96,8 @@ class UnicornCpu : public Cpu {
   void tlb_miss_is_fetch(bool fetch) { fetching_ = fetch; }
   /// The library is about to translate, or to find, code at this linear address.
   void code_found(std::uint64_t linear, std::uint64_t ram_offset);
+  /// Before the translation of a block, which is all of one code size.
+  void translation_of_block_begins() { translated_size_ = code_size(pull()); }
   /// Around the translation of each instruction. What there is to know about it is known at its
   /// begin.
   void instruction_begins(std::uint64_t linear);
@@ -242,8 +244,9 @@ class UnicornCpu : public Cpu {
   std::uint64_t not_retired_ = 0;  // Ticks that were idle or deliveries.
   bool halted_ = false;
   bool shutdown_ = false;
-  std::uint64_t cr2_ = 0;               // As the guest knows it: before a fetch that is put off.
-  Bytes pristine_;                      // State bytes of a fresh engine.
+  std::uint64_t cr2_ = 0;  // As the guest knows it: before a fetch that is put off.
+  Bytes pristine_;         // State bytes of a fresh engine.
+  CodeSize translated_size_ = CodeSize::k64;
   std::uint64_t refused_at_ = ~0ull;    // Linear address of an opcode byte that does not count.
   std::uint64_t code_page_ = 0;         // Page number, linear.
   const std::uint8_t* code_ = nullptr;  // Its bytes; null when it is not in RAM.

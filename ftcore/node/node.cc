@@ -105,15 +105,13 @@ bool Node::paused() const {
 /// Until the session has something to do, in whole milliseconds.
 int Node::poll_ms() {
   const MutexLock lock(mutex_);
-  wakes_for_ = std::max(next_due(), HostTime{1});
-  const std::int64_t wait_ns = wakes_for_.ns - now().ns;
-  const std::int64_t ms = std::max<std::int64_t>(1, (wait_ns + kNsPerMs - 1) / kNsPerMs);
+  const std::int64_t ms = sleep_.begins(next_due(), now());
   return actions_.empty() ? static_cast<int>(ms) : 0;
 }
 
 void Node::wake() {
   const MutexLock lock(mutex_);
-  wakes_for_ = kAwake;
+  sleep_.ends();
 }
 
 void Node::receive_channel() {

@@ -22,6 +22,7 @@
 #include "ftcore/arbiter/arbiter_thread.h"
 #include "ftcore/node/event_limit.h"
 #include "ftcore/node/node_link.h"
+#include "ftcore/node/node_sleep.h"
 #include "ftcore/node/output_receipts.h"
 #include "ftcore/protocol/backup_session.h"
 #include "ftcore/protocol/primary_session.h"
@@ -147,10 +148,7 @@ class Node final : public NodeLink {
   mutable Mutex mutex_;
   Session session_ FTVM_GUARDED_BY(mutex_);
   std::deque<Action> actions_ FTVM_GUARDED_BY(mutex_);
-  /// What the node thread wakes up for by itself, up to 1 ms late. Awake it looks at everything
-  /// before it sleeps again.
-  static constexpr HostTime kAwake{};
-  HostTime wakes_for_ FTVM_GUARDED_BY(mutex_) = HostTime::never();
+  NodeSleep sleep_ FTVM_GUARDED_BY(mutex_);  // Of the node thread.
   Orders orders_ FTVM_GUARDED_BY(mutex_);
   struct Typed {
     JournalSeq seq;
@@ -183,12 +181,11 @@ void Node::with_session(Call call, std::uint64_t console_bytes) {
           return session.poll_actions();
         },
         session_);
-    look = wakes_for_ != kAwake && (!decided.empty() || next_due() < wakes_for_);
+    look = sleep_.must_be_told(!decided.empty(), next_due());
     for (Action& action : decided) {
       note_first_release(action);
       actions_.push_back(std::move(action));
     }
-    if (look) wakes_for_ = kAwake;  // It need not be told twice.
   }
   if (look) node_wake_.notify();
 }

@@ -29,6 +29,14 @@ class Ends : public PairProcesses {
   std::vector<std::string> journalled(const std::string& role) const {
     return {"--journal", journal(role)};
   }
+  void type_one_into_a_pair() {
+    start_primary("e", journalled("primary"));
+    start_backup("e", journalled("backup"));
+    start_client();
+    client_->type("one.");
+    ASSERT_TRUE(client_->prints("one."));
+    ASSERT_TRUE(until_role("backup", "backup"));
+  }
 };
 
 TEST_F(Ends, ASignalEndsARunCleanly) {
@@ -138,12 +146,7 @@ TEST_F(Ends, APrimaryThatIsInterruptedWhileItWaitsEnds) {
 }
 
 TEST_F(Ends, WhoOutlivesTheOtherHasAJournalOfTheWholeRun) {
-  start_primary("e", journalled("primary"));
-  start_backup("e", journalled("backup"));
-  start_client();
-  client_->type("one.");
-  ASSERT_TRUE(client_->prints("one."));
-  ASSERT_TRUE(until_role("backup", "backup"));
+  ASSERT_NO_FATAL_FAILURE(type_one_into_a_pair());
   backup_->signal(SIGTERM);
   EXPECT_EQ(backup_->wait().exit, 0);
   ASSERT_TRUE(until_role("primary", "lone"));
@@ -158,12 +161,7 @@ TEST_F(Ends, WhoOutlivesTheOtherHasAJournalOfTheWholeRun) {
 }
 
 TEST_F(Ends, ASurvivorsJournalGoesThroughTheTakeoverAndTheDeadOnesIsGoodAsFarAsItGoes) {
-  start_primary("e", journalled("primary"));
-  start_backup("e", journalled("backup"));
-  start_client();
-  client_->type("one.");
-  ASSERT_TRUE(client_->prints("one."));
-  ASSERT_TRUE(until_role("backup", "backup"));
+  ASSERT_NO_FATAL_FAILURE(type_one_into_a_pair());
   primary_->signal(SIGKILL);
   client_->type("two.");
   ASSERT_TRUE(client_->prints("one.two."));

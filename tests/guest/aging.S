@@ -1,8 +1,10 @@
 # Accessed bits that are cleared without a flush, as Linux does when it looks for pages to reclaim:
-# what the guest sees then depends on the TLB, which must be the same however the run is made. On the
-# portable engine, whose TLB is the library's, it is not (portable_cpu.h).
+# what the guest sees then depends on the TLB, which must be the same however the run is made and
+# whatever an engine flushes for itself, as the portable one does when new memory holds code.
         .include "guest.inc"
         .include "pages.inc"
+
+        .set FRESH, 0x1000000       # Code that runs once, each further on than an engine watches.
 
 main:
         call window_init
@@ -14,7 +16,12 @@ aging:
         mov r12d, 12345
         xor r13, r13                # What was seen.
         mov r14d, 60
-1:      mov r15d, 96
+1:      mov eax, r14d
+        shl eax, 19
+        mov byte ptr [rax + FRESH], 0xc3
+        lea rax, [rax + FRESH]
+        call rax
+        mov r15d, 96
 2:      imul r12d, r12d, 1664525
         add r12d, 1013904223
         mov eax, r12d
