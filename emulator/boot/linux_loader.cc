@@ -1,5 +1,6 @@
 #include "emulator/boot/linux_loader.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "emulator/boot/long_mode.h"
@@ -108,7 +109,8 @@ Status load_linux(const LinuxImage& image, GuestMemory& memory, Cpu& cpu) {
   const std::uint64_t offset = layout.kernel_file_offset;
   std::memcpy(memory.data() + kKernelAt, image.kernel.data() + offset,
               image.kernel.size() - offset);
-  std::memcpy(memory.data() + layout.initramfs_at, image.initramfs.data(), image.initramfs.size());
+  // Not memcpy: without an initramfs there is nothing to copy, and its source is a null pointer.
+  std::ranges::copy(image.initramfs, memory.data() + layout.initramfs_at);
   std::memcpy(memory.data() + kCommandLineAt, image.command_line.c_str(),
               image.command_line.size() + 1);
   put_zero_page(image, layout, memory);
