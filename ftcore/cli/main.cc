@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "emulator/base/diag.h"
 #include "ftcore/cli/command.h"
@@ -56,7 +57,8 @@ int parse_and_run(int argc, char** argv) {
   for (const cli::Command& command : cli::commands()) {
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
     sub->fallthrough();
-    sub->footer(command.footer);
+    sub->footer(std::string(command.footer) +
+                "\nOptions that commands share are listed by: ftvm --help");
     if (command.add_options != nullptr) command.add_options(*sub, options);
   }
   try {
