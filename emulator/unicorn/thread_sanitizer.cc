@@ -3,15 +3,9 @@
 // intercept: functions of ours that are left this way would stay on its record of the call stack
 // for ever. Every allocation then has a stack of its own to be kept, gigabytes in a minute.
 // siglongjmp is intercepted, and does the same. Source: glibc debug/longjmp_chk.c.
-#include "emulator/unicorn/original.h"
+#include "emulator/base/thread_sanitizer.h"
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define FTVM_THREAD_SANITIZER
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define FTVM_THREAD_SANITIZER
-#endif
+#include "emulator/unicorn/original.h"
 
 #ifdef FTVM_THREAD_SANITIZER
 // Not <setjmp.h>: it would make this a call of __longjmp_chk again where it is fortified.

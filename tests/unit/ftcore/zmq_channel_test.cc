@@ -21,21 +21,6 @@
 #include "ftcore/transport/wire_codec.h"
 #include "tests/unit/ftcore/wire_test_messages.h"
 
-// libzmq is not instrumented, so its own synchronisation is invisible to ThreadSanitizer.
-#if defined(__SANITIZE_THREAD__)
-#define FTVM_UNDER_TSAN
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define FTVM_UNDER_TSAN
-#endif
-#endif
-#ifdef FTVM_UNDER_TSAN
-extern "C" const char* __tsan_default_suppressions();
-extern "C" const char* __tsan_default_suppressions() {
-  return "called_from_lib:libzmq.so\n";
-}
-#endif
-
 namespace ftvm::ftcore {
 namespace {
 
