@@ -18,20 +18,22 @@ constexpr std::uint64_t kKernelAt = 0x1000000;
 
 // Offsets in the setup header and the zero page.
 constexpr std::size_t kSetupSectors = 0x1f1, kHeaderBegin = 0x1f1, kHeaderJump = 0x201;
+constexpr std::size_t kSystemParagraphs = 0x1f4;  // Of the protected-mode part.
 constexpr std::size_t kMagic = 0x202, kVersion = 0x206, kLoaderType = 0x210, kLoadFlags = 0x211;
 constexpr std::size_t kRamdiskImage = 0x218, kRamdiskSize = 0x21c, kCommandLinePointer = 0x228;
+constexpr std::size_t kRamdiskLast = 0x22c;
 constexpr std::size_t kXloadFlags = 0x236, kCommandLineSize = 0x238, kInitSize = 0x260;
 constexpr std::size_t kE820Count = 0x1e8, kE820Table = 0x2d0, kE820EntryBytes = 20;
 constexpr std::uint32_t kMagicHdrS = 0x53726448;
 constexpr std::uint16_t kVersionMin = 0x020c;
-constexpr std::uint16_t kXloadKernel64 = 1;
+constexpr std::uint16_t kXloadKernel64 = 1, kXloadAbove4G = 2;
 constexpr std::uint64_t kEntry64 = 0x200;
 
-constexpr std::uint64_t kSectorBytes = 512;
+constexpr std::uint64_t kSectorBytes = 512, kParagraphBytes = 16;
 constexpr std::uint32_t kTypeRam = 1, kTypeReserved = 2;
 
 struct Layout {
-  std::uint64_t kernel_file_offset;
+  std::uint64_t kernel_file_offset;  // Of the protected-mode part, which goes to the file's end.
   std::uint64_t initramfs_at;
 };
 
@@ -42,8 +44,8 @@ std::string mib(std::uint64_t bytes) {
   return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
 }
 
-Result<Layout> plan(const LinuxImage& image, std::uint64_t ram_bytes) {
-  const Bytes& k = image.kernel;
+/// Where in the file the protected-mode part begins.
+Result<std::uint64_t> check_kernel(const Bytes& k) {
   constexpr std::size_t kHeaderEnd = 0x268;
   if (k.size() < kHeaderEnd) return bad("kernel: too short to be a bzImage");
   if (load_le<std::uint32_t>(&k[kMagic]) != kMagicHdrS) {
@@ -57,13 +59,31 @@ Result<Layout> plan(const LinuxImage& image, std::uint64_t ram_bytes) {
   }
   const std::uint64_t sectors = k[kSetupSectors] == 0 ? 4 : k[kSetupSectors];
   const std::uint64_t offset = (sectors + 1) * kSectorBytes;
-  if (offset + kEntry64 >= k.size()) return bad("kernel: cut off behind its header");
+  // More may follow: a signature, for example.
+  const std::uint64_t size_bytes =
+      offset +
+      std::max(load_le<std::uint32_t>(&k[kSystemParagraphs]) * kParagraphBytes, kEntry64 + 1);
+  if (k.size() < size_bytes) {
+    return bad("kernel: cut off, " + std::to_string(k.size()) + " of " +
+               std::to_string(size_bytes) + " bytes");
+  }
+  return offset;
+}
+
+Result<Layout> plan(const LinuxImage& image, std::uint64_t ram_bytes) {
+  const Bytes& k = image.kernel;
+  const std::uint64_t offset = FTVM_TRY(check_kernel(k));
   if (image.command_line.size() > load_le<std::uint32_t>(&k[kCommandLineSize])) {
     return bad("command line: longer than this kernel takes");
   }
   if (image.command_line.size() + 1 > kPageTablesAt - kCommandLineAt)
     return bad("command line: too long");
-  const std::uint64_t kernel_end = kKernelAt + load_le<std::uint32_t>(&k[kInitSize]);
+  const std::uint64_t kernel_end =
+      kKernelAt + std::max<std::uint64_t>(load_le<std::uint32_t>(&k[kInitSize]), k.size() - offset);
+  const bool anywhere = (load_le<std::uint16_t>(&k[kXloadFlags]) & kXloadAbove4G) != 0;
+  const std::uint64_t reach =
+      anywhere ? ram_bytes
+               : std::min(ram_bytes, load_le<std::uint32_t>(&k[kRamdiskLast]) + std::uint64_t{1});
   const std::uint64_t initramfs_bytes =
       (image.initramfs.size() + kPageBytes - 1) / kPageBytes * kPageBytes;
   const std::uint64_t needed = kernel_end + initramfs_bytes + (1 << 20);
@@ -71,7 +91,11 @@ Result<Layout> plan(const LinuxImage& image, std::uint64_t ram_bytes) {
     return bad("RAM: " + mib(ram_bytes) + " is too small; this kernel and initramfs need " +
                mib(needed));
   }
-  return Layout{offset, (ram_bytes - initramfs_bytes - (1 << 20)) / kPageBytes * kPageBytes};
+  if (!image.initramfs.empty() && needed > reach) {
+    return bad("initramfs: this kernel takes none that reaches beyond " + mib(reach) +
+               ", this one needs " + mib(needed));
+  }
+  return Layout{offset, (reach - initramfs_bytes - (1 << 20)) / kPageBytes * kPageBytes};
 }
 
 void put_e820(std::uint8_t* zero_page, std::uint64_t begin, std::uint64_t end, std::uint32_t type) {
