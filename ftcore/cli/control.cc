@@ -12,6 +12,7 @@ template <class Metrics>
 json status_of(const Metrics& m) {
   json status{{"role", std::string(ftcore::role_name(m.role))},
               {"epoch", m.epoch.value},
+              {"paused", m.paused},
               {"peer", std::string(m.peer.why)},
               {"outputs_held", m.gate.held},
               {"outputs_held_bytes", m.gate.held_bytes},
@@ -20,7 +21,6 @@ json status_of(const Metrics& m) {
               {"confirmed", m.confirmed.value},
               {"messages_ignored", m.core.ignored}};
   if constexpr (requires { m.lag; }) {
-    status["paused"] = m.paused;
     status["duty"] = m.duty;
     status["execution_lag_ms"] = m.lag.execution_lag_ms;
     status["send_to_ack_ms"] = m.lag.send_to_ack_ms;
@@ -45,6 +45,9 @@ Result<std::string> handle(ftcore::Node& node, devices::host::LiveWorld& world,
     return node.inspect([](const auto& session) { return status_of(session.metrics()).dump(); });
   }
   if (command == "pause" || command == "resume") {
+    if (!node.inspect([](const auto& session) { return session.can_pause(); })) {
+      return Error(ErrorCode::kUsage, "this node is not live; ask the one that is");
+    }
     node.pause(command == "pause");
     return std::string("{}");
   }

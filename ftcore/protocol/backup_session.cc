@@ -176,10 +176,10 @@ void BackupSession::on_leave(HostTime now) {
 
 void BackupSession::on_pause(bool paused, HostTime now) {
   core_.advance(now);
-  if (paused == paused_ || is_final(core_.role())) return;
+  if (!can_pause()) return core_.ignore("pause");
+  if (paused == paused_) return;
   paused_ = paused;
   core_.act(SetPaused{paused});
-  if (connected()) core_.send(Keepalive{paused});
 }
 
 void BackupSession::send_ack() {
@@ -221,6 +221,7 @@ bool BackupSession::connected() const {
 BackupSession::Metrics BackupSession::metrics() const {
   return {.role = core_.role(),
           .epoch = core_.epoch(),
+          .paused = paused_,
           .peer = core_.detector().verdict(),
           .gate = core_.gate().counters(),
           .core = core_.counters(),

@@ -4,7 +4,7 @@
 // Pure: no thread, no clock, no socket. Its owner calls one on_...() at a time, always with the
 // host time, then takes poll_actions() and carries them out in order.
 //
-// Source: Scales, Nelson, Venkitachalam (2010), section 2; design section 5; ftcore/README.md.
+// Source: Scales, Nelson, Venkitachalam (2010), section 2; ftcore/README.md.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +45,7 @@ class BackupSession {
   struct Metrics {
     Role role;
     Epoch epoch;
+    bool paused;
     Verdict peer;
     OutputGate::Counters gate;
     SessionCore::Counters core;
@@ -86,6 +87,9 @@ class BackupSession {
   void on_arbiter(Epoch epoch, ArbiterAnswer answer, HostTime now);
 
   // From the operator.
+  /// Once live. A backup stands still when its primary does; on its own it would only fall behind,
+  /// and a pause of its own would outlast the primary's death.
+  [[nodiscard]] bool can_pause() const { return core_.role() == Role::kLone; }
   void on_pause(bool paused, HostTime now);
   void on_leave(HostTime now);
 

@@ -4,7 +4,8 @@
 // It does not decide who lives: that is the arbiter's. It may be wrong about the peer, never about
 // its own silence: time in which this process itself was stopped is no evidence.
 //
-// Source: Scales, Nelson, Venkitachalam (2010), section 2.3; design section 5, "Detection".
+// Source: Scales, Nelson, Venkitachalam (2010), section 2.3. Rules: docs/runbook.md,
+// "Detection, load and lag".
 #pragma once
 
 #include <array>

@@ -4,7 +4,7 @@
 // It is not a queue to the host: what it gives out has left, and it neither knows nor cares whether
 // anybody received it.
 //
-// Source: Scales, Nelson, Venkitachalam (2010), section 2.2, "Output Rule"; design section 5.
+// Source: Scales, Nelson, Venkitachalam (2010), section 2.2, "Output Rule".
 #pragma once
 
 #include <cstddef>

@@ -5,7 +5,7 @@
 // host time, then takes poll_actions() and carries them out in order. The vCPU must stand still
 // until the first SetPaused{false}.
 //
-// Source: Scales, Nelson, Venkitachalam (2010), section 2; design section 5; ftcore/README.md.
+// Source: Scales, Nelson, Venkitachalam (2010), section 2; ftcore/README.md.
 #pragma once
 
 #include <array>
@@ -98,6 +98,7 @@ class PrimarySession {
   void on_arbiter(Epoch epoch, ArbiterAnswer answer, HostTime now);
 
   // From the operator.
+  [[nodiscard]] bool can_pause() const { return !is_final(core_.role()); }
   void on_pause(bool paused, HostTime now);
   /// Give up waiting for the arbiter. Anywhere else a run is ended by its machine: see on_end.
   void on_leave(HostTime now);

@@ -114,6 +114,26 @@ TEST_F(Ends, APrimaryAloneObeysItsControlSocket) {
   expect_journal(journal("primary"), "e", "stopped", ran.err);
 }
 
+TEST_F(Ends, ABackupIsPausedOnlyOnceItIsLive) {
+  start_primary("e");
+  start_backup("e");
+  start_client();
+  ASSERT_TRUE(client_->prints("ready"));
+  for (const char* command : {"pause", "resume"}) {
+    const auto refused = ctl("backup", command);
+    ASSERT_FALSE(refused) << command;
+    EXPECT_THAT(refused.error().message(), HasSubstr("not live"));
+  }
+  primary_->signal(SIGKILL);
+  client_->type("typed.");
+  ASSERT_TRUE(client_->prints("typed."));
+  EXPECT_TRUE(ctl("backup", "pause"));
+  ASSERT_TRUE(until("backup", [](const auto& status) { return status["paused"] == true; }));
+  EXPECT_TRUE(ctl("backup", "resume"));
+  client_->type("again.");
+  ASSERT_TRUE(client_->prints("typed.again."));
+}
+
 TEST_F(Ends, ABackupAloneIsAUsageError) {
   const Ran ran = run_ftvm(folder_, node("backup", "e", {"--alone"}));
   EXPECT_EQ(ran.exit, 2);

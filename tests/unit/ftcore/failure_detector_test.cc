@@ -42,7 +42,7 @@ TEST(FailureDetector, EveryCombinationOfSignsIsDecided) {
     for (const auto heartbeats : {HeartbeatSign::kHeard, HeartbeatSign::kSilent}) {
       for (const auto progress :
            {ProgressSign::kMoving, ProgressSign::kExcused, ProgressSign::kStalled}) {
-        // The sentence of design section 5, written as conditions.
+        // The sentence of docs/runbook.md, "Detection, load and lag".
         const bool channel_gone = channel != ChannelSign::kHeard;
         const bool beats = heartbeats == HeartbeatSign::kHeard;
         PeerState expected = PeerState::kSuspicious;
