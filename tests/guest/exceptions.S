@@ -1,4 +1,4 @@
-# Every exception that 64-bit kernel code can raise, with its error code, the pushed RIP and RF, and
+# Every exception that 64-bit kernel code can raise here (emulator/README.md says what is not modelled), with its error code, the pushed RIP and RF, and
 # CR2 of page faults.
         .include "guest.inc"
 

@@ -1,7 +1,20 @@
 # INTO of 32-bit code: the one software interrupt that does not end its block. Its gate is open to user
-# code in one part and closed in the other.
+# code in one part and closed in the other. And BOUND, which is a fault of such code.
         .include "guest.inc"
         .include "user.inc"
+
+# On to the next instruction, as 32-bit user code.
+        .macro to_user32
+        mov [user_kernel_rsp], rsp
+        push UDATA
+        push offset user_stack_top
+        push 2
+        push UCODE32
+        push offset 1f
+        iretq
+        .code32
+1:
+        .endm
 
 main:
         call user_init
@@ -13,19 +26,15 @@ main:
         and byte ptr [idt + 4 * 16 + 5], ~0x60
         call overflow
         println "ok INTO by a closed gate"
+        handle 5, on_bound
+        call bounds
+        println "ok BOUND"
         ret
 
 # ECX counts what runs around the INTO, EAX the ticks between two RDTSCs.
 overflow:
-        mov [user_kernel_rsp], rsp
-        push UDATA
-        push offset user_stack_top
-        push 2
-        push UCODE32
-        push offset 1f
-        iretq
-        .code32
-1:      xor ecx, ecx
+        to_user32
+        xor ecx, ecx
         into                        # There is no overflow yet.
         inc ecx
         rdtsc
@@ -63,7 +72,30 @@ on_closed:
         mov dword ptr [handler_ticks], 10 * (COMMON_TICKS + 5)
         ret
 
+bounds:
+        to_user32
+        xor ecx, ecx
+        mov eax, 3
+        bound eax, [limits]
+        inc ecx
+        mov eax, 4
+bound_at: bound eax, [limits]
+bound_end: inc ecx
+        int 0x80
+        .code64
+        cmp ecx, 12
+        must_be_equal "BOUND raised #BR once"
+        ret
+
+on_bound:
+        cmp qword ptr [rdi + F_RIP], offset bound_at
+        must_be_equal "RIP of BOUND"
+        add qword ptr [rdi + F_RIP], bound_end - bound_at
+        add qword ptr [rdi + F_RCX], 10
+        ret
+
         .data
         .balign 8
+limits: .long -2, 3
 handler_ticks: .long 0
         .text

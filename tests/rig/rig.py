@@ -3,8 +3,9 @@
 
 usage: rig.py [SCENARIO[:ARGUMENT] ...] [--ftvm FILE] [--runs N] [--seed N] [--json FILE]
        rig.py --list
-Exit code 0 when every run passed or was skipped by name. A run that fails prints a line that
-repeats it, and keeps its folder.
+Exit code 0 when every run passed or was skipped by name, 1 when one failed, 3 when one stayed
+unclear: the host was too busy to say, three times. A run that fails prints a line that repeats it,
+and keeps its folder.
 """
 import argparse
 import dataclasses
@@ -308,7 +309,8 @@ def main():
                     out.write(json.dumps(dataclasses.asdict(result)) + "\n")
     print("\n".join(summary(results)))
     clean(options, results)
-    return 1 if any(result.verdict == "failed" for result in results) else 0
+    verdicts = {result.verdict for result in results}
+    return 1 if "failed" in verdicts else 3 if "unclear" in verdicts else 0
 
 
 if __name__ == "__main__":

@@ -1,22 +1,27 @@
 #!/usr/bin/env python3
-"""The short list of the rig, about two minutes: one run of what must never break.
+"""The short list of the rig, about three minutes: one run of what must never break.
 
 FTVM_BINARY, FTVM_KERNEL and FTVM_INITRAMFS say what to run (default: those of ./dev in build/);
 FTVM_RIG_SEED another seed. Tests of the wire readers need none of them."""
 import argparse
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import time
 import socket
+import struct
+import types
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import rig  # noqa: E402
+import scenarios  # noqa: E402
 import wire_format as wire  # noqa: E402
 import wire_proxy  # noqa: E402
+import wire_verdict  # noqa: E402
 
 SEED = int(os.environ.get("FTVM_RIG_SEED", "1"))
 
@@ -39,6 +44,80 @@ class WireFormat(unittest.TestCase):
     def test_a_damaged_message_is_refused(self):
         with self.assertRaises(wire.Malformed):
             wire.parse_message(b"FTVM" + bytes(80))
+
+
+class Verdict(unittest.TestCase):
+    """The judge is shown what must not happen, and must say so."""
+
+    TEXT = b"one two three"
+
+    def setUp(self):
+        self.wires = object.__new__(wire_verdict.Wires)
+        self.wires.unreadable, self.wires.kinds, self.wires.slots = 0, {("down", wire.RECORDS): 1}, {}
+        # One mark for all of TEXT, acknowledged to the primary at 2.0.
+        self.wires.mark_ends, self.wires.mark_seqs, self.wires.mark_times = [len(self.TEXT)], [5], [1.0]
+        self.wires.ack_seqs, self.wires.ack_times = [5], [2.0]
+        self.shown = {"primary": [], "backup": []}
+
+    def show(self, role, arrived, offset=0, text=TEXT, epoch=1):
+        body = b"\x05" + struct.pack("<QQ", epoch, offset) + text
+        frame = wire.CONSOLE_HEADER.pack(len(body), wire.crc32c(body)) + body
+        capture = wire_proxy.Capture(f"console-{role}", 1, wire_proxy.DOWN)
+        capture.pieces.append((arrived, arrived, frame))
+        self.shown[role].append(capture)
+
+    def judge(self, client=TEXT):
+        relay = types.SimpleNamespace(of=lambda name, _: self.shown[name.removeprefix("console-")])
+        console = types.SimpleNamespace(transcript=types.SimpleNamespace(data=client))
+        pair = types.SimpleNamespace(relay=relay, client=console)
+        return wire_verdict.judge(pair, self.wires)
+
+    def test_an_output_behind_its_acknowledgement_is_right(self):
+        self.show("primary", 2.1)
+        verdict = self.judge()
+        self.assertEqual((verdict.problems, verdict.acknowledged), ([], 1))
+
+    def test_an_output_before_its_acknowledgement_is_seen(self):
+        self.show("primary", 1.9)
+        self.assertRegex(self.judge().problems[0], "OUTPUT RULE: .* 100.0 ms before")
+
+    def test_an_output_without_an_acknowledgement_is_seen(self):
+        self.wires.ack_seqs, self.wires.ack_times = [4], [1.5]
+        self.show("primary", 9.0)
+        self.assertRegex(self.judge().problems[0], "OUTPUT RULE: .* never acknowledged")
+
+    def test_an_output_without_a_mark_is_seen(self):
+        self.show("primary", 2.1, text=self.TEXT + b"!")
+        self.assertRegex(self.judge(self.TEXT + b"!").problems[0], "OUTPUT RULE")
+
+    def test_a_survivor_must_have_won_before_it_speaks(self):
+        self.wires.slots = {"backup": 3.0}
+        self.show("backup", 3.1, epoch=2)
+        self.assertEqual((self.judge().problems, self.judge().arbitrated), ([], 1))
+        self.show("backup", 2.9, epoch=2)
+        self.assertRegex(self.judge().problems[0], "OUTPUT RULE: .* the backup in epoch 2")
+
+    def test_another_byte_than_before_is_seen(self):
+        self.wires.slots = {"backup": 3.0}
+        self.show("primary", 2.1)
+        self.show("backup", 3.1, offset=4, text=b"TWO three", epoch=2)
+        self.assertRegex(self.judge().problems[0], "CONTRADICTION: byte 4 of the backup in epoch 2")
+
+    def test_a_client_that_shows_something_else_is_seen(self):
+        self.show("primary", 2.1)
+        for client in (b"one twO three", b"one three", self.TEXT + self.TEXT):
+            self.assertRegex(self.judge(client).problems[0], "CLIENT")
+
+    def test_a_gap_in_the_stream_is_seen(self):
+        self.show("primary", 2.1, text=self.TEXT[:4])
+        self.show("primary", 2.2, offset=8, text=self.TEXT[8:])
+        self.assertRegex(self.judge().problems[0], "CLIENT: it shows something else from byte 4 on")
+
+    def test_a_late_repeat_is_counted(self):
+        self.wires.slots = {"backup": 3.0}
+        self.show("backup", 3.1, epoch=2)
+        self.show("primary", 3.2, epoch=1)
+        self.assertEqual((self.judge().problems, self.judge().late_repeats), ([], 1))
 
 
 class Relay(unittest.TestCase):
@@ -122,11 +201,12 @@ def _test_of(scenario, seed):
 
 for _number, (_scenario, _seed) in enumerate([
         ("kill_primary", SEED), ("kill_primary", SEED + 1), ("kill_primary", SEED + 2),
-        ("kill_backup", SEED), ("kill_point:gate.ack_to_release", SEED),
-        ("kill_point:backup.receipt_to_ack", SEED), ("sigstop_primary", SEED), ("garbage", SEED),
+        ("kill_backup", SEED), *((f"kill_point:{point}", SEED) for point in scenarios.POINTS),
+        ("sigstop_primary", SEED), ("sigstop_backup", SEED), ("garbage", SEED),
         ("delayed_acks", SEED), ("ctl_failover", SEED), ("wrong_config", SEED), ("late_backup", SEED),
+        ("two_primaries", SEED), ("stop_backup", SEED), ("channel_cut", SEED), ("host_lost", SEED),
         ("survivor_journal", SEED), ("kill_in_corpus", SEED)]):
-    _name = _scenario.replace(":", "_").replace(".", "_")
+    _name = re.sub("[:.@]", "_", _scenario)
     _test = _test_of(_scenario, _seed)
     setattr(Scenarios, f"test_{_number:02}_{_name}", _test)
 
