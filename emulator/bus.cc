@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
 #include <string>
 
 #include "emulator/base/assert.h"
@@ -85,6 +86,17 @@ void PortBus::write(std::uint16_t port, unsigned size_bytes, std::uint32_t value
     if (piece.device != nullptr) piece.device->write(piece.offset, piece.size_bytes, bits, now);
     done += piece.size_bytes;
   }
+}
+
+std::string PortBus::unclaimed_text() const {
+  std::string text;
+  for (const auto& [port, count_bytes] : unclaimed_) {
+    char one[40];
+    std::snprintf(one, sizeof one, "%s%x x%llu", text.empty() ? "" : ", ", unsigned{port},
+                  static_cast<unsigned long long>(count_bytes));
+    text += one;
+  }
+  return text;
 }
 
 }  // namespace ftvm

@@ -1,11 +1,13 @@
 // The I/O port space: which device answers which port. Overlaps are an error at wiring time;
-// unclaimed ports read all ones, swallow writes and are counted, so that a user can list what a
-// guest probed in vain. An access wider than a device is split, low byte first, over consecutive
-// ports, each of which may belong to another device.
+// unclaimed ports read all ones, swallow writes and are counted, so that a user can see what a
+// guest probed in vain (diagnostic bus.unclaimed, at the end of a run). An access wider than a
+// device is split, low byte first, over consecutive ports, each of which may belong to another
+// device.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "emulator/base/result.h"
@@ -28,6 +30,8 @@ class PortBus {
   [[nodiscard]] const std::map<std::uint16_t, std::uint64_t>& unclaimed() const {
     return unclaimed_;
   }
+  /// The same as text: "80 x1, cf8 x12", port numbers in hexadecimal.
+  [[nodiscard]] std::string unclaimed_text() const;
 
  private:
   struct Range {

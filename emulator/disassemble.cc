@@ -3,6 +3,7 @@
 #include <capstone/capstone.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 
 #include "emulator/unicorn/page_walk.h"
@@ -72,6 +73,32 @@ std::string next_instruction(const Cpu& cpu, GuestMemory& memory) {
   std::string bytes;
   for (const std::uint8_t byte : code) bytes += hex("%02llx ", byte);
   return where + bytes + " " + decoded.text();
+}
+
+std::string register_text(const CpuRegisters& r) {
+  constexpr std::array kNames{"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                              "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+  constexpr std::array kSegments{"es", "cs", "ss", "ds", "fs", "gs"};
+  std::string text;
+  std::size_t count = 0;
+  const auto add = [&](const std::string& name, std::uint64_t value) {
+    text += count++ % 4 == 0 ? "\n   " : "";
+    text += " " + std::string(6 - std::min<std::size_t>(6, name.size()), ' ') + name + " " +
+            hex("%016llx", value);
+  };
+  for (std::size_t i = 0; i < kNames.size(); ++i) add(kNames[i], r.gpr[i]);
+  add("rip", r.rip);
+  add("rflags", r.rflags);
+  add("cr0", r.cr0);
+  add("cr2", r.cr2);
+  add("cr3", r.cr3);
+  add("cr4", r.cr4);
+  add("efer", r.efer);
+  for (std::size_t i = 0; i < kSegments.size(); ++i) {
+    add(kSegments[i], r.segment[i].selector);
+    if (r.segment[i].base != 0) add(std::string(kSegments[i]) + "base", r.segment[i].base);
+  }
+  return text;
 }
 
 }  // namespace ftvm

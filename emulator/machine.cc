@@ -64,6 +64,9 @@ Result<RunResult> Machine::run(World& world) {
     if (world.should_end(cpu_->tick(), &reason)) break;
     FTVM_TRY(step(world));
   }
+  if (!bus_.unclaimed().empty()) {
+    FTVM_DIAG(kInfo, "bus.unclaimed").kv("ports", bus_.unclaimed_text());
+  }
   const Digest state = digest_all();
   world.end(cpu_->tick(), reason, state);
   world_ = nullptr;

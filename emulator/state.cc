@@ -6,6 +6,7 @@
 
 #include "emulator/base/assert.h"
 #include "emulator/base/digest.h"
+#include "emulator/base/hex.h"
 
 namespace ftvm {
 namespace {
@@ -17,13 +18,6 @@ std::string path_of(const std::vector<std::string_view>& groups, std::string_vie
   std::string path;
   for (const std::string_view group : groups) path.append(group).append(".");
   return path.append(name);
-}
-
-std::string hex(std::uint64_t value, unsigned size_bytes) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  for (unsigned digit = 2 * size_bytes; digit-- > 0;) text += kHex[(value >> (4 * digit)) & 15];
-  return text;
 }
 
 constexpr bool is_scalar_size(unsigned size_bytes) {
@@ -95,16 +89,14 @@ void StatePrinter::add(std::string_view name, std::string value) {
 }
 
 void StatePrinter::scalar(std::string_view name, std::uint64_t& value, unsigned size_bytes) {
-  add(name, "0x" + hex(value, size_bytes));
+  add(name, "0x" + hex(value, 2 * size_bytes));
 }
 
 void StatePrinter::blob(std::string_view name, Bytes& value, std::size_t) {
   if (value.size() > kShownBytesMax) {
     return add(name, std::to_string(value.size()) + " bytes, xxh128 " + digest_of(value).hex());
   }
-  std::string text;
-  for (const std::uint8_t byte : value) text += hex(byte, 1);
-  add(name, std::move(text));
+  add(name, hex(value));
 }
 
 }  // namespace ftvm

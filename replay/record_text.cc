@@ -2,15 +2,10 @@
 
 #include <array>
 
+#include "emulator/base/hex.h"
+
 namespace ftvm::replay {
 namespace {
-
-std::string hex64(std::uint64_t value) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out(16, '0');
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = kDigits[(value >> (60 - 4 * i)) & 0xf];
-  return out;
-}
 
 std::string bytes_text(std::size_t count) {
   return std::to_string(count) + " bytes";
@@ -35,7 +30,7 @@ std::string text(Control body) {
   return body == Control::kResetButton ? "reset button" : "power button";
 }
 std::string text(const OutputMark& body) {
-  return bytes_text(body.length) + ", hash " + hex64(body.hash);
+  return bytes_text(body.length) + ", hash " + hex(body.hash, 16);
 }
 std::string text(const DigestMark& body) {
   return "slice " + std::to_string(body.slice) + ", digest " + body.digest.hex();

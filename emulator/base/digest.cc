@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "emulator/base/assert.h"
+#include "emulator/base/hex.h"
 
 namespace ftvm {
 namespace {
@@ -17,13 +18,7 @@ Digest to_digest(XXH128_hash_t hash) {
 }  // namespace
 
 std::string Digest::hex() const {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(32);
-  for (const std::uint64_t word : words) {
-    for (int shift = 60; shift >= 0; shift -= 4) text += kHex[(word >> shift) & 15];
-  }
-  return text;
+  return ftvm::hex(words[0], 16) + ftvm::hex(words[1], 16);
 }
 
 Digest digest_of(std::span<const std::uint8_t> bytes) {

@@ -22,6 +22,7 @@ constexpr std::size_t kTbPc = 0, kTbSize = 20, kTbInstructions = 22;
 }  // namespace
 
 Status AcceleratedCpu::attach_engine() {
+  FTVM_TRY(check_library_version(EngineKind::kAccelerated, uc_version(nullptr, nullptr)));
   FTVM_TRY(check_interposition());
   uc_hook handle = 0;
   if (uc_hook_add(uc_, &handle, UC_HOOK_BLOCK, limit_function(), this, 1, 0) != UC_ERR_OK) {

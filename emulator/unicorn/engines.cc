@@ -15,9 +15,7 @@ Result<std::unique_ptr<Cpu>> make_cpu(CpuOptions options, GuestMemory& memory, C
 }
 
 std::string library_version() {
-  const unsigned version = uc_version(nullptr, nullptr);
-  return std::to_string(version >> 24) + "." + std::to_string((version >> 16) & 0xff) + "." +
-         std::to_string((version >> 8) & 0xff);
+  return unicorn::version_text(uc_version(nullptr, nullptr));
 }
 
 }  // namespace ftvm

@@ -253,8 +253,11 @@ class UnicornCpu : public Cpu {
   Bytes granules_;                      // One byte a granule: 1 holds code. Part of snapshots.
 };
 
-/// Checks library version and layout. Errors: kUnsupported with what was found.
-Status check_library_version();
+/// "2.1.4". Units: as of uc_version().
+std::string version_text(unsigned version);
+/// Whether this engine may be tried on such a library. Units: as of uc_version(). Errors:
+/// kUnsupported with what was found.
+Status check_library_version(EngineKind engine, unsigned version);
 
 Result<std::unique_ptr<Cpu>> make_portable(const CpuOptions&, GuestMemory&, CpuBus&);
 /// Errors: kUnsupported when a symbol does not resolve to ours or calibration disagrees.

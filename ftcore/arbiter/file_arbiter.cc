@@ -15,6 +15,7 @@
 #include "emulator/base/assert.h"
 #include "emulator/base/bytes.h"
 #include "emulator/base/file.h"
+#include "emulator/base/hex.h"
 #include "emulator/base/kill_point.h"
 #include "emulator/base/scoped_fd.h"
 
@@ -74,13 +75,7 @@ Result<std::string> private_name(const std::string& slot) {
   if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
     return storage_error("getrandom", errno);
   }
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string name = "." + slot + ".";
-  for (const std::uint8_t byte : random) {
-    name += kDigits[byte >> 4];
-    name += kDigits[byte & 15];
-  }
-  return name;
+  return "." + slot + "." + hex(random);
 }
 
 Status write_private(int directory, const std::string& name, const std::string& text) {

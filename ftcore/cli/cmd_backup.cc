@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "ftcore/cli/command.h"
+#include "ftcore/cli/debug_console.h"
 #include "ftcore/cli/live_run.h"
 #include "ftcore/cli/pair_setup.h"
 #include "ftcore/node/backup_world.h"
@@ -25,7 +26,8 @@ ftcore::BackupWorld::Options world_options(GuestMachine& guest, const PairConsol
           .on_console =
               [&console](std::uint64_t offset, ByteView bytes) {
                 if (console.numbered != nullptr) console.numbered->publish(offset, bytes);
-              }};
+              },
+          .place_text = [&guest] { return guest.place_text(); }};
 }
 
 /// The machine powers on at its primary's time of day, which the handshake brings.
@@ -47,14 +49,11 @@ Result<int> run(Options& options) {
   if (takes_time) guest->set_boot_time(0);
   // Opened early: what is wrong with it is better found before the pair depends on this node.
   auto journal = FTVM_TRY(open_journal(options, *guest));
-  devices::host::LiveWorld* stoppable = nullptr;
-  const PairConsole console = FTVM_TRY(make_pair_console(options, [&] {
-    if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
-  }));
+  const PairConsole console = FTVM_TRY(make_pair_console(options));
   devices::host::LiveWorld live({.clock = live_clock(clock), .releases = false}, *console.endpoint);
-  stoppable = &live;
   PairParts parts = FTVM_TRY(make_pair_parts(options, ftcore::HeartbeatSide::kBackup));
   parts.parts.console = console.endpoint.get();
+  parts.parts.debug_sink = FTVM_TRY(open_debug_console(options));
   const ftcore::BackupSession::Options session{.incarnation = ftcore::random_uuid(),
                                                .identity = guest->identity(),
                                                .takes_time = takes_time,

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string>
 
+#include "emulator/forwarding_world.h"
 #include "ftcore/cli/bare_machine.h"
 #include "ftcore/cli/command.h"
 #include "ftcore/cli/file_kind.h"
@@ -40,26 +41,13 @@ class PrintingProbe final : public StateProbe {
   Tick now_;
 };
 
-class PrintingWorld final : public World {
+class PrintingWorld final : public ForwardingWorld {
  public:
-  explicit PrintingWorld(World& inner) : inner_(inner) {}
-  Tick horizon(Tick now) override { return inner_.horizon(now); }
-  std::vector<Input> take_inputs(Tick now, GuestTime time, InputRoom room) override {
-    return inner_.take_inputs(now, time, room);
-  }
-  Tick wait(Tick now, GuestTime time, Tick due) override { return inner_.wait(now, time, due); }
+  using ForwardingWorld::ForwardingWorld;
   void grid_line(Tick now, std::uint64_t line, StateProbe& probe) override {
     PrintingProbe printing(probe, now);
-    inner_.grid_line(now, line, printing);
+    ForwardingWorld::grid_line(now, line, printing);
   }
-  void emit(Output output) override { inner_.emit(std::move(output)); }
-  bool should_end(Tick now, EndReason* reason) override { return inner_.should_end(now, reason); }
-  void end(Tick now, EndReason reason, const Digest& state) override {
-    inner_.end(now, reason, state);
-  }
-
- private:
-  World& inner_;
 };
 
 Result<int> run_journal(const Options& options) {

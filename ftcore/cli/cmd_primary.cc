@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "ftcore/cli/command.h"
+#include "ftcore/cli/debug_console.h"
 #include "ftcore/cli/live_run.h"
 #include "ftcore/cli/pair_setup.h"
 #include "ftcore/cli/resume.h"
@@ -46,12 +47,8 @@ Result<int> run(Options& options) {
   const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
   const auto journal = FTVM_TRY(open_journal(options, *guest));
-  devices::host::LiveWorld* stoppable = nullptr;
-  const PairConsole console = FTVM_TRY(make_pair_console(options, [&] {
-    if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
-  }));
+  const PairConsole console = FTVM_TRY(make_pair_console(options));
   devices::host::LiveWorld live({.clock = live_clock(clock), .releases = false}, *console.endpoint);
-  stoppable = &live;
   resume(live, *guest);
   // However long it waits for a backup: the time of day it then starts with is the host's.
   if (guest->start().at_power_on() && !guest->time_given()) {
@@ -59,6 +56,7 @@ Result<int> run(Options& options) {
   }
   PairParts parts = FTVM_TRY(make_pair_parts(options, ftcore::HeartbeatSide::kPrimary));
   parts.parts.console = console.endpoint.get();
+  parts.parts.debug_sink = FTVM_TRY(open_debug_console(options));
   const auto session = session_options(options, parts, *guest);
   ftcore::Node node(std::move(parts.parts), ftcore::PrimarySession(session, ftcore::Node::now()),
                     ftcore::HeartbeatSide::kPrimary, session.incarnation);

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "ftcore/cli/command.h"
+#include "ftcore/cli/debug_console.h"
 #include "ftcore/cli/guest_machine.h"
 #include "ftcore/cli/live_run.h"
 #include "ftcore/cli/resume.h"
@@ -16,12 +17,9 @@ Result<int> run(Options& options) {
   const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
   const auto journal = FTVM_TRY(open_journal(options, *guest));
-  devices::host::LiveWorld* stoppable = nullptr;
-  const auto console = FTVM_TRY(make_run_console(options, "stdio", [&] {
-    if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
-  }));
+  const auto console = FTVM_TRY(make_run_console(options, "stdio"));
   devices::host::LiveWorld live({.clock = live_clock(clock)}, *console);
-  stoppable = &live;
+  live.set_debug_sink(FTVM_TRY(open_debug_console(options)));
   resume(live, *guest);
   replay::RecordingWorld world(
       live, *journal,

@@ -4,8 +4,11 @@
 #include <cstdio>
 
 #include "emulator/base/prng.h"
+#include "emulator/forwarding_world.h"
 #include "ftcore/cli/command.h"
+#include "ftcore/cli/debug_console.h"
 #include "ftcore/cli/journal_replay.h"
+#include "ftcore/cli/progress_world.h"
 
 namespace ftvm::cli {
 namespace {
@@ -15,28 +18,15 @@ bool show_console = false;
 std::uint64_t slice_seed = 0;
 
 /// Cuts a replay into random pieces, to show that the result does not depend on them.
-class SlicedWorld final : public World {
+class SlicedWorld final : public ForwardingWorld {
  public:
-  SlicedWorld(World& inner, std::uint64_t seed) : inner_(inner), prng_(seed) {}
+  SlicedWorld(World& inner, std::uint64_t seed) : ForwardingWorld(inner), prng_(seed) {}
   Tick horizon(Tick now) override {
     constexpr std::uint64_t kSliceTicksMax = 200'000;
-    return std::min(inner_.horizon(now), now.plus(1 + prng_.below(kSliceTicksMax)));
-  }
-  std::vector<Input> take_inputs(Tick now, GuestTime time, InputRoom room) override {
-    return inner_.take_inputs(now, time, room);
-  }
-  Tick wait(Tick now, GuestTime time, Tick due) override { return inner_.wait(now, time, due); }
-  void grid_line(Tick now, std::uint64_t line, StateProbe& probe) override {
-    inner_.grid_line(now, line, probe);
-  }
-  void emit(Output output) override { inner_.emit(std::move(output)); }
-  bool should_end(Tick now, EndReason* reason) override { return inner_.should_end(now, reason); }
-  void end(Tick now, EndReason reason, const Digest& state) override {
-    inner_.end(now, reason, state);
+    return std::min(ForwardingWorld::horizon(now), now.plus(1 + prng_.below(kSliceTicksMax)));
   }
 
  private:
-  World& inner_;
   Prng prng_;
 };
 
@@ -61,15 +51,18 @@ int report(const RunResult& result, JournalReplay& replay) {
 }
 
 Result<int> run(Options& options) {
+  const DebugSink debug = FTVM_TRY(open_debug_console(options));
   const auto replay =
-      FTVM_TRY(JournalReplay::open(journal_path, options.machine, [](const Output& output) {
+      FTVM_TRY(JournalReplay::open(journal_path, options.machine, [&debug](const Output& output) {
+        if (output.endpoint == Endpoint::kDebug && debug) debug(output.bytes);
         if (!show_console || output.endpoint != Endpoint::kConsole) return;
         std::fwrite(output.bytes.data(), 1, output.bytes.size(), stdout);
       }));
   replay::ReplayingWorld& world = replay->world();
   SlicedWorld sliced(world, slice_seed);
   World& chosen = slice_seed != 0 ? static_cast<World&>(sliced) : world;
-  const RunResult result = FTVM_TRY(replay->guest().machine().run(chosen));
+  ProgressWorld told(chosen, "replayed", show_console);
+  const RunResult result = FTVM_TRY(replay->guest().machine().run(told));
   if (!world.source_status()) return world.source_status().error();
   return report(result, *replay);
 }

@@ -1,5 +1,6 @@
 // ftvm run: a machine on its own, nothing recorded.
 #include "ftcore/cli/command.h"
+#include "ftcore/cli/debug_console.h"
 #include "ftcore/cli/guest_machine.h"
 #include "ftcore/cli/live_run.h"
 #include "ftcore/cli/resume.h"
@@ -11,12 +12,9 @@ namespace {
 Result<int> run(Options& options) {
   const replay::ClockMode clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kHost));
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
-  devices::host::LiveWorld* stoppable = nullptr;
-  const auto console = FTVM_TRY(make_run_console(options, "stdio", [&] {
-    if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
-  }));
+  const auto console = FTVM_TRY(make_run_console(options, "stdio"));
   devices::host::LiveWorld world({.clock = live_clock(clock)}, *console);
-  stoppable = &world;
+  world.set_debug_sink(FTVM_TRY(open_debug_console(options)));
   resume(world, *guest);
   const StopOnSignal signals(world);
   const RunResult result = FTVM_TRY(guest->machine().run(world));

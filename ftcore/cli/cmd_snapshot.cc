@@ -11,6 +11,7 @@
 #include <string>
 
 #include "ftcore/cli/command.h"
+#include "ftcore/cli/debug_console.h"
 #include "ftcore/cli/guest_machine.h"
 #include "ftcore/cli/journal_replay.h"
 #include "ftcore/cli/live_run.h"
@@ -129,12 +130,9 @@ Result<int> run_replay(Options& options) {
 Result<int> run_live(Options& options) {
   const auto clock = FTVM_TRY(clock_mode(options.machine, replay::ClockMode::kVirtual));
   const auto guest = FTVM_TRY(GuestMachine::create(options.machine, clock));
-  devices::host::LiveWorld* stoppable = nullptr;
-  const auto console = FTVM_TRY(make_run_console(options, "none", [&] {
-    if (stoppable != nullptr) stoppable->request_stop(EndReason::kStopped);
-  }));
+  const auto console = FTVM_TRY(make_run_console(options, "none"));
   devices::host::LiveWorld world({.clock = live_clock(clock)}, *console);
-  stoppable = &world;
+  world.set_debug_sink(FTVM_TRY(open_debug_console(options)));
   resume(world, *guest);
   const StopOnSignal signals(world);
   FTVM_TRY(take({.guest = *guest, .world = world, .run_id = random_run_id(), .seq = [&] {
@@ -163,6 +161,6 @@ const Command kSnapshotCommand{
         "A machine that is run for its snapshot has a virtual clock unless --clock host is given;\n"
         "then, without --rtc, its guest catches up with the host's time of day when it goes on.\n"
         "Any other guest's time goes on from where it stood, under either clock.\n"
-        "run, record, replay and primary start from the file with --snapshot."};
+        "run, record, replay, primary and backup start from the file with --snapshot."};
 
 }  // namespace ftvm::cli

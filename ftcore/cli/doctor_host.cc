@@ -145,7 +145,7 @@ void check_namespaces(const Report& report) {
   report({.name = "namespaces",
           .verdict = Verdict::kWarn,
           .text = "none: " + std::generic_category().message(error),
-          .advice = "campaigns with real network faults cannot run here; everything else can"});
+          .advice = "tests that pull the cables of a host cannot run here; everything else can"});
 }
 
 }  // namespace

@@ -6,10 +6,10 @@
 #include <cerrno>
 
 #include "emulator/base/file.h"
+#include "emulator/base/hex.h"
 #include "emulator/base/scoped_fd.h"
 #include "ftcore/arbiter/arbiter.h"
 #include "ftcore/cli/doctor.h"
-#include "ftcore/cli/identity_text.h"
 #include "ftcore/cli/run_id.h"
 #include "ftcore/transport/channel_address.h"
 #include "ftcore/transport/secret.h"
@@ -21,7 +21,7 @@ namespace {
 /// Two names in one folder; both are gone at the end.
 struct Scratch {
   explicit Scratch(const std::string& folder)
-      : made(folder + "/.ftvm-doctor-" + hex_of(random_run_id())), linked(made + ".link") {}
+      : made(folder + "/.ftvm-doctor-" + hex(random_run_id())), linked(made + ".link") {}
   ~Scratch() {
     (void)::unlink(made.c_str());
     (void)::unlink(linked.c_str());

@@ -6,6 +6,7 @@
 #include "emulator/base/assert.h"
 #include "emulator/base/digest.h"
 #include "emulator/base/file.h"
+#include "emulator/disassemble.h"
 #include "ftcore/cli/host_facts.h"
 #include "ftcore/cli/snapshot_options.h"
 #include "replay/identity.h"
@@ -125,6 +126,11 @@ replay::MachineIdentity GuestMachine::snapshot_identity() const {
   replay::MachineIdentity identity = identity_;
   if (!shows_host_time()) identity.clock = replay::ClockMode::kVirtual;
   return identity;
+}
+
+std::string GuestMachine::place_text() {
+  return "\n  there: " + next_instruction(machine_->cpu(), machine_->memory()) +
+         register_text(machine_->cpu().registers());
 }
 
 void GuestMachine::set_boot_time(std::int64_t boot_unix_s) {

@@ -61,6 +61,9 @@ class GuestMachine {
   /// The identity that a snapshot of it carries: its own, with the host's clock only if it
   /// shows_host_time().
   [[nodiscard]] replay::MachineIdentity snapshot_identity() const;
+  /// What the guest is doing, for a report: its next instruction and all registers, behind a line
+  /// feed. Changes nothing.
+  [[nodiscard]] std::string place_text();
   /// Another time of day at power-on. Range: before the machine has run, not from a snapshot.
   void set_boot_time(std::int64_t boot_unix_s);
 

@@ -1,20 +1,10 @@
 #include "ftcore/cli/identity_text.h"
 
-#include <cstdio>
+#include "emulator/base/hex.h"
 
 namespace ftvm::cli {
-namespace {
-
-std::string hex64(std::uint64_t value) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-  return text;
-}
-
-}  // namespace
 
 std::string one_line(std::string_view bytes) {
-  constexpr char kHex[] = "0123456789abcdef";
   std::string out;
   for (const char c : bytes) {
     const auto byte = static_cast<unsigned char>(c);
@@ -25,16 +15,9 @@ std::string one_line(std::string_view bytes) {
     } else if (byte >= 0x20 && byte < 0x7f) {
       out += c;
     } else {
-      out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+      out += "\\x" + hex(byte, 2);
     }
   }
-  return out;
-}
-
-std::string hex_of(const std::array<std::uint8_t, 16>& id) {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  for (const std::uint8_t byte : id) out += {kHex[byte >> 4], kHex[byte & 15]};
   return out;
 }
 
@@ -49,9 +32,9 @@ std::vector<NamedText> identity_texts(const replay::MachineIdentity& identity) {
           {"kernel", identity.kernel.hex()},
           {"initramfs", identity.initramfs.hex()},
           {"boot_unix_s", std::to_string(identity.boot_unix_s)},
-          {"entropy_seed", hex64(identity.entropy_seed)},
+          {"entropy_seed", hex(identity.entropy_seed, 16)},
           {"clock", is_virtual ? "virtual" : "host"},
-          {"libm_probe", hex64(identity.libm_probe)},
+          {"libm_probe", hex(identity.libm_probe, 16)},
           {"digest_every_lines", std::to_string(identity.digest_every_lines)}};
 }
 

@@ -1,9 +1,8 @@
 // An identity field by field, for people, for JSON and for the difference of two.
 #pragma once
 
-#include <array>
-#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "replay/record.h"
@@ -21,7 +20,5 @@ std::vector<NamedText> identity_texts(const replay::MachineIdentity& identity);
 
 /// Bytes from anywhere as ASCII of one line: \n, \\ and \xHH stand for what is not printable.
 std::string one_line(std::string_view bytes);
-
-std::string hex_of(const std::array<std::uint8_t, 16>& id);
 
 }  // namespace ftvm::cli

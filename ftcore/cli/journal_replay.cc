@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <utility>
 
-#include "emulator/disassemble.h"
 #include "ftcore/cli/command.h"
 
 namespace ftvm::cli {
@@ -73,15 +72,12 @@ Result<std::unique_ptr<JournalReplay>> JournalReplay::open(const std::string& pa
       *replay->reader_, RecordsBehind::Place{.last = skip_to, .tick = start.tick});
   replay->world_ = std::make_unique<replay::ReplayingWorld>(
       *replay->source_,
-      replay::ReplayingWorld::Options{.last_seq = *position,
-                                      .start = start.tick,
-                                      .digest_every_lines = header.identity.digest_every_lines,
-                                      .on_output = std::move(on_output),
-                                      .on_divergence = [self = replay.get()] {
-                                        Machine& machine = self->guest_->machine();
-                                        self->instruction_ =
-                                            next_instruction(machine.cpu(), machine.memory());
-                                      }});
+      replay::ReplayingWorld::Options{
+          .last_seq = *position,
+          .start = start.tick,
+          .digest_every_lines = header.identity.digest_every_lines,
+          .on_output = std::move(on_output),
+          .on_divergence = [self = replay.get()] { self->place_ = self->guest_->place_text(); }});
   return replay;
 }
 
@@ -93,7 +89,7 @@ Result<int> JournalReplay::verdict() const {
 }
 
 std::string JournalReplay::divergence_text() const {
-  return "diverged: " + world_->divergence()->text() + "\n  there: " + instruction_;
+  return "diverged: " + world_->divergence()->text() + place_;
 }
 
 }  // namespace ftvm::cli

@@ -64,7 +64,7 @@ class JournalReplay {
   std::unique_ptr<GuestMachine> guest_;
   std::unique_ptr<RecordsBehind> source_;
   std::unique_ptr<replay::ReplayingWorld> world_;
-  std::string instruction_;  // At the first difference.
+  std::string place_;  // Of the first difference.
 };
 
 }  // namespace ftvm::cli

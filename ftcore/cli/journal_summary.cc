@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "emulator/base/assert.h"
+#include "emulator/base/hex.h"
 #include "ftcore/cli/file_kind.h"
 #include "ftcore/cli/record_line.h"
 
@@ -112,7 +113,7 @@ Result<JournalSummary> summarize_journal(const std::string& path,
 std::string summary_text(const std::string& path, const JournalSummary& summary) {
   const replay::JournalHeader& header = summary.header;
   std::string text = row("journal", path + ", " + number(summary.file_bytes) + " bytes");
-  text += row("run", hex_of(header.run_id));
+  text += row("run", hex(header.run_id));
   const bool from_snapshot = header.start_snapshot != Digest{};
   text += row("start", from_snapshot ? "snapshot " + header.start_snapshot.hex() + " at tick " +
                                            number(header.start.value) + ", behind record " +

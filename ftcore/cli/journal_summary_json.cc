@@ -1,6 +1,7 @@
 // The JSON form of a journal's summary. Keys are stable: programs read them.
 #include <nlohmann/json.hpp>
 
+#include "emulator/base/hex.h"
 #include "ftcore/cli/inspect_json.h"
 #include "ftcore/cli/journal_summary.h"
 #include "ftcore/cli/record_line.h"
@@ -36,7 +37,7 @@ std::string summary_json(const std::string& path, const JournalSummary& summary)
   Json json{{"type", "journal"},
             {"file", one_line(path)},
             {"file_bytes", summary.file_bytes},
-            {"run_id", hex_of(header.run_id)},
+            {"run_id", hex(header.run_id)},
             {"start",
              {{"tick", header.start.value},
               {"seq", header.start_seq.value},

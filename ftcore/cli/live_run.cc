@@ -34,12 +34,14 @@ void on_stop_signal(int signal) {
 
 }  // namespace
 
-Result<std::unique_ptr<ConsoleEndpoint>> make_console(const std::string& text,
-                                                      std::function<void()> quit) {
+Result<std::unique_ptr<ConsoleEndpoint>> make_console(const std::string& text) {
   if (text == "none") return std::unique_ptr<ConsoleEndpoint>(new devices::host::NullConsole);
   if (text == "stdio") {
-    return std::unique_ptr<ConsoleEndpoint>(
-        new devices::host::StdioConsole({.on_quit = std::move(quit)}));
+    return std::unique_ptr<ConsoleEndpoint>(new devices::host::StdioConsole({.on_quit = stop_run}));
+  }
+  if (text.starts_with("numbered:")) {
+    return Error(ErrorCode::kUsage,
+                 "--console " + text + ": only primary and backup number theirs");
   }
   auto address = devices::host::parse_socket_address(text);
   if (!address) return std::move(address).error().context("--console");
@@ -75,6 +77,10 @@ int close_journal(const char* who, replay::JournalWriter* journal, const Journal
                static_cast<unsigned long long>(journal->written_seq().value),
                static_cast<unsigned long long>(journal->written_tick().value));
   return code != kExitOk ? code : exit_code_of(why);
+}
+
+void stop_run() {
+  if (LiveWorld* world = world_of_signals.load()) world->request_stop(EndReason::kStopped);
 }
 
 StopOnSignal::StopOnSignal(LiveWorld& world) {

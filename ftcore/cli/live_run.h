@@ -2,7 +2,6 @@
 // end a run cleanly, the last line about how it ended.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,10 +17,9 @@
 
 namespace ftvm::cli {
 
-/// Makes the endpoint of "stdio", "none", "tcp:H:P", "unix:P". `quit` is what Ctrl-A x does.
+/// Makes the endpoint of "stdio", "none", "tcp:H:P", "unix:P"; Ctrl-A x on it is stop_run().
 /// Errors: kUsage, kIo with the address.
-Result<std::unique_ptr<devices::host::ConsoleEndpoint>> make_console(const std::string& text,
-                                                                     std::function<void()> quit);
+Result<std::unique_ptr<devices::host::ConsoleEndpoint>> make_console(const std::string& text);
 
 /// The journal file of --journal, or null. Errors: kUsage, kNotFound, kIo, kNoSpace with the
 /// option.
@@ -43,6 +41,10 @@ int close_journal(const char* who, replay::JournalWriter* journal, const Journal
   return mode == replay::ClockMode::kHost ? devices::host::LiveWorld::Clock::kHost
                                           : devices::host::LiveWorld::Clock::kVirtual;
 }
+
+/// Asks the world of the StopOnSignal that lives now to stop; without one nothing happens.
+/// Threading: any thread.
+void stop_run();
 
 /// While it lives, SIGINT and SIGTERM ask the world to stop; a second one kills the process.
 /// One at a time.

@@ -2,10 +2,14 @@
 #include <fcntl.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "emulator/base/diag.h"
 #include "ftcore/cli/command.h"
@@ -26,6 +30,35 @@ int open_diag(const cli::Options& options, const char* command) {
   if (options.diag_level == "error") level = DiagLevel::kError;
   diag_configure(fd, level, options.name.empty() ? command : options.name);
   return fd;
+}
+
+/// Shared options that only some commands obey. In the config file, which serves all of them, they
+/// may stand; who types one where it does nothing means something else.
+struct Selective {
+  std::string_view option;
+  std::vector<std::string_view> commands;
+};
+const Selective kSelective[] = {
+    {"--console", {"run", "record", "snapshot", "primary", "backup", "doctor"}},
+    {"--debug-console", {"run", "record", "replay", "snapshot", "primary", "backup"}},
+    {"--script", {"run", "record", "snapshot"}},
+    {"--journal", {"record", "primary", "backup", "doctor"}},
+    {"--control", {"primary", "backup", "ctl", "doctor"}},
+};
+
+bool refuse_idle_options(const cli::Command& command, std::span<char*> arguments) {
+  for (const std::string_view argument : arguments) {
+    const std::string_view name = argument.substr(0, argument.find('='));
+    for (const auto& [option, obeying] : kSelective) {
+      if (name != option || std::ranges::find(obeying, command.name) != obeying.end()) continue;
+      std::string others;
+      for (const std::string_view each : obeying) (others += others.empty() ? "" : ", ") += each;
+      std::fprintf(stderr, "ftvm %s: %s does nothing here; it is for %s\n", command.name,
+                   std::string(option).c_str(), others.c_str());
+      return true;
+    }
+  }
+  return false;
 }
 
 int run(const cli::Command& command, cli::Options& options) {
@@ -49,6 +82,7 @@ int parse_and_run(int argc, char** argv) {
   app.set_version_flag("--version", FTVM_VERSION);
   app.set_config("--config", "",
                  "TOML file with any of these options; both sides of a pair share one");
+  app.allow_config_extras(CLI::config_extras_mode::error);  // A misspelt key is no default.
   app.footer(
       "Exit codes: 0 ok, 1 failed, 2 usage, 3 bad data or another machine's, 4 diverged,\n"
       "5 halted by the other node, 6 journal disk full. Try: ftvm COMMAND --help");
@@ -68,7 +102,9 @@ int parse_and_run(int argc, char** argv) {
     return code == 0 ? cli::kExitOk : cli::kExitUsage;
   }
   for (const cli::Command& command : cli::commands()) {
-    if (app.got_subcommand(command.name)) return run(command, options);
+    if (!app.got_subcommand(command.name)) continue;
+    if (refuse_idle_options(command, {argv, static_cast<std::size_t>(argc)})) break;
+    return run(command, options);
   }
   return cli::kExitUsage;
 }

@@ -12,7 +12,7 @@ void add_machine_options(CLI::App& app, MachineOptions& o) {
   app.add_option("--command-line", o.command_line, "Replaces the default kernel command line")
       ->group(group);
   app.add_option("--append", o.append, "Added to the kernel command line")->group(group);
-  app.add_option("--ram", o.ram_mib, "RAM in MiB, 64 to 3072")
+  app.add_option("--ram", o.ram_mib, "RAM in MiB, 64 to 3072, even")
       ->check(CLI::Range(64, 3072))
       ->default_str(std::to_string(kRamMibDefault))
       ->group(group);
@@ -83,12 +83,16 @@ void add_shared_options(CLI::App& app, Options& options) {
   add_machine_options(app, options.machine);
   add_pair_options(app, options.pair);
   const char* group = "Run";
-  app.add_option("--console", options.console,
-                 "stdio, none, tcp:HOST:PORT, unix:PATH or numbered:HOST:PORT")
+  app.add_option(
+         "--console", options.console,
+         "stdio, none, tcp:HOST:PORT, unix:PATH; of a pair also numbered:HOST:PORT, its default")
       ->group(group);
   app.add_option(
          "--script", options.script,
          "Type what this file says: lines of wait \"TEXT\", send \"TEXT\\n\", at the end stop")
+      ->group(group);
+  app.add_option("--debug-console", options.debug_console,
+                 "What the guest writes to ports E9h and 402h: a file, or - for standard error")
       ->group(group);
   app.add_option("--journal", options.journal, "Record to this file")->group(group);
   app.add_flag("--overwrite", options.overwrite, "Replace an existing journal or snapshot")

@@ -43,8 +43,9 @@ struct PairOptions {
 struct Options {
   MachineOptions machine;
   PairOptions pair;
-  std::string console;  // Empty is the command's default.
-  std::string script;   // File of what is typed there instead of by a user.
+  std::string console;        // Empty is the command's default.
+  std::string script;         // File of what is typed there instead of by a user.
+  std::string debug_console;  // File for what the guest writes to its debug ports.
   std::string journal;
   bool overwrite = false;
   std::string control;  // Unix socket for `ftvm ctl`.

@@ -18,11 +18,11 @@ constexpr const char* kLoopback = "127.0.0.1";
 
 }  // namespace
 
-Result<PairConsole> make_pair_console(const Options& options, std::function<void()> quit) {
+Result<PairConsole> make_pair_console(const Options& options) {
   const std::string text = options.console.empty() ? "numbered:127.0.0.1:0" : options.console;
   PairConsole console;
   if (!text.starts_with(kNumberedPrefix)) {
-    console.endpoint = FTVM_TRY(make_console(text, std::move(quit)));
+    console.endpoint = FTVM_TRY(make_console(text));
     return console;
   }
   auto address =

@@ -19,7 +19,7 @@ struct PairConsole {
   std::unique_ptr<devices::host::ConsoleEndpoint> endpoint;
   devices::host::NumberedConsole* numbered = nullptr;  // Inside endpoint, if it is one.
 };
-Result<PairConsole> make_pair_console(const Options& options, std::function<void()> quit);
+Result<PairConsole> make_pair_console(const Options& options);
 
 /// Everything of a node but its session and guest. Errors: kUsage, kIo, each naming the option.
 struct PairParts {

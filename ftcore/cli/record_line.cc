@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "emulator/base/hex.h"
 #include "ftcore/cli/identity_text.h"
 #include "replay/journal_codec.h"
 #include "replay/record_text.h"
@@ -24,13 +25,6 @@ const Bytes* carried(const Record& record) {
   if (const auto* body = std::get_if<NetFrame>(&record.body)) return &body->bytes;
   if (const auto* body = std::get_if<DiskDone>(&record.body)) return &body->bytes;
   return nullptr;
-}
-
-std::string hex(ByteView bytes) {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  for (const std::uint8_t byte : bytes) out += {kHex[byte >> 4], kHex[byte & 15]};
-  return out;
 }
 
 std::optional<JournalSeq> to_seq(std::string_view text) {

@@ -34,10 +34,9 @@ void ScriptedConsole::end(EndReason reason) {
 }
 
 Result<std::unique_ptr<ConsoleEndpoint>> make_run_console(const Options& options,
-                                                          const char* by_default,
-                                                          std::function<void()> quit) {
+                                                          const char* by_default) {
   const std::string text = options.console.empty() ? by_default : options.console;
-  if (options.script.empty()) return make_console(text, std::move(quit));
+  if (options.script.empty()) return make_console(text);
   if (text != "stdio" && text != "none") {
     return Error(ErrorCode::kUsage, "--console " + text + ": with --script use stdio or none");
   }
@@ -46,7 +45,7 @@ Result<std::unique_ptr<ConsoleEndpoint>> make_run_console(const Options& options
   // No descriptor to read from: what is typed, or stands in a pipe, is not for this guest.
   if (text == "stdio") screen = std::make_unique<StdioConsole>(StdioConsole::Options{.in_fd = -1});
   return std::unique_ptr<ConsoleEndpoint>(
-      new ScriptedConsole(std::move(script), std::move(screen), quit));
+      new ScriptedConsole(std::move(script), std::move(screen), stop_run));
 }
 
 }  // namespace ftvm::cli

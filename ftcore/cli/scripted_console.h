@@ -32,8 +32,8 @@ class ScriptedConsole final : public devices::host::ConsoleEndpoint {
 };
 
 /// The console of a live run: options.console (or `by_default`), or options.script in front of it.
-/// `quit` ends the run: Ctrl-A x, or the script's `stop`. Errors: kUsage, kNotFound, kIo.
-Result<std::unique_ptr<devices::host::ConsoleEndpoint>> make_run_console(
-    const Options& options, const char* by_default, std::function<void()> quit);
+/// Ctrl-A x, and the script's `stop`, are stop_run(). Errors: kUsage, kNotFound, kIo.
+Result<std::unique_ptr<devices::host::ConsoleEndpoint>> make_run_console(const Options& options,
+                                                                         const char* by_default);
 
 }  // namespace ftvm::cli

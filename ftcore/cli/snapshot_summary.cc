@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "emulator/base/hex.h"
 #include "emulator/base/scoped_fd.h"
 #include "ftcore/cli/file_kind.h"
 #include "ftcore/cli/identity_text.h"
@@ -46,7 +47,7 @@ Result<SnapshotSummary> summarize_snapshot(const std::string& path) {
 std::string summary_text(const std::string& path, const SnapshotSummary& summary) {
   const replay::SnapshotPreamble& preamble = summary.preamble;
   std::string text = row("snapshot", path + ", " + std::to_string(summary.file_bytes) + " bytes");
-  text += row("run", hex_of(preamble.place.run_id));
+  text += row("run", hex(preamble.place.run_id));
   text += row("tick", std::to_string(preamble.place.tick.value));
   text += row("behind record", std::to_string(preamble.place.seq.value));
   for (const NamedText& field : identity_texts(preamble.identity))
@@ -64,7 +65,7 @@ std::string summary_json(const std::string& path, const SnapshotSummary& summary
   Json json{{"type", "snapshot"},
             {"file", one_line(path)},
             {"file_bytes", summary.file_bytes},
-            {"run_id", hex_of(preamble.place.run_id)},
+            {"run_id", hex(preamble.place.run_id)},
             {"tick", preamble.place.tick.value},
             {"seq", preamble.place.seq.value},
             {"identity", Json::parse(identity_json(preamble.identity))},

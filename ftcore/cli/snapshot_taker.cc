@@ -14,11 +14,11 @@ constexpr std::uint64_t kIdleShare = 8;
 std::vector<Input> SnapshotTaker::take_inputs(Tick now, GuestTime time, InputRoom room) {
   const bool waits = !moment_.printed.empty() && !taken_;
   if (waits && time >= moment_.give_up) gave_up_ = true;
-  return inner_.take_inputs(now, time, room);
+  return ForwardingWorld::take_inputs(now, time, room);
 }
 
 Tick SnapshotTaker::wait(Tick now, GuestTime time, Tick next_due) {
-  const Tick until = inner_.wait(now, time, next_due);
+  const Tick until = ForwardingWorld::wait(now, time, next_due);
   idle_ticks_ += until.value - now.value;
   return until;
 }
@@ -35,7 +35,7 @@ bool SnapshotTaker::was_idle(Tick now) {
 
 void SnapshotTaker::grid_line(Tick now, std::uint64_t line, StateProbe& probe) {
   // First the one inside: its digest of this line belongs before the snapshot.
-  inner_.grid_line(now, line, probe);
+  ForwardingWorld::grid_line(now, line, probe);
   if (taken_) return;
   if (!moment_.printed.empty() && (!printed_ || !was_idle(now))) return;
   if (now >= moment_.at) taken_ = take_(now);
@@ -48,17 +48,13 @@ void SnapshotTaker::emit(Output output) {
     const std::size_t kept = moment_.printed.size() - 1;
     if (tail_.size() > kept) tail_.erase(0, tail_.size() - kept);
   }
-  inner_.emit(std::move(output));
+  ForwardingWorld::emit(std::move(output));
 }
 
 bool SnapshotTaker::should_end(Tick now, EndReason* reason) {
   // kStopped says nothing about the machine, so a replay inside does not compare its end.
   *reason = EndReason::kStopped;
-  return taken_ || gave_up_ || inner_.should_end(now, reason);
-}
-
-void SnapshotTaker::end(Tick now, EndReason reason, const Digest& state) {
-  inner_.end(now, reason, state);
+  return taken_ || gave_up_ || ForwardingWorld::should_end(now, reason);
 }
 
 }  // namespace ftvm::cli

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "emulator/base/result.h"
-#include "emulator/world.h"
+#include "emulator/forwarding_world.h"
 
 namespace ftvm::cli {
 
@@ -24,21 +24,19 @@ struct SnapshotMoment {
   GuestTime give_up = GuestTime::never();
 };
 
-class SnapshotTaker final : public World {
+class SnapshotTaker final : public ForwardingWorld {
  public:
   /// Called once, on the grid line; what it returns is kept.
   using Take = std::function<Status(Tick now)>;
   /// Lifetime: borrows `inner`.
   SnapshotTaker(World& inner, SnapshotMoment moment, Take take)
-      : inner_(inner), moment_(std::move(moment)), take_(std::move(take)) {}
+      : ForwardingWorld(inner), moment_(std::move(moment)), take_(std::move(take)) {}
 
-  Tick horizon(Tick now) override { return inner_.horizon(now); }
   std::vector<Input> take_inputs(Tick now, GuestTime time, InputRoom room) override;
   Tick wait(Tick now, GuestTime time, Tick next_due) override;
   void grid_line(Tick now, std::uint64_t line, StateProbe& probe) override;
   void emit(Output output) override;
   bool should_end(Tick now, EndReason* reason) override;
-  void end(Tick now, EndReason reason, const Digest& state) override;
 
   /// What became of it; nothing when the run ended before the moment came.
   [[nodiscard]] const std::optional<Status>& taken() const { return taken_; }
@@ -48,7 +46,6 @@ class SnapshotTaker final : public World {
  private:
   [[nodiscard]] bool was_idle(Tick now);
 
-  World& inner_;
   SnapshotMoment moment_;
   Take take_;
   std::optional<Status> taken_;

@@ -152,7 +152,8 @@ bool BackupWorld::follow_end(Tick now, EndReason* reason) {
   const bool at_end = cursor_.should_end(now, &ended);
   if (cursor_.divergence()) {
     node_.on_diverged(cursor_.divergence()->text());
-    return end_with(EndReason::kDiverged, cursor_.divergence()->text(), reason);
+    return end_with(EndReason::kDiverged, cursor_.divergence()->text() + options_.place_text(),
+                    reason);
   }
   if (at_end && closed_ && !std::exchange(drained_, true)) node_.on_drained();
   absorb();

@@ -34,6 +34,8 @@ class BackupWorld final : public World {
     std::function<void(Epoch, std::uint64_t)> on_live;
     /// What the machine computed and the journal confirmed, by console offset.
     std::function<void(std::uint64_t offset, ByteView)> on_console;
+    /// What the machine is doing, for the report of a divergence; starts with a line feed.
+    std::function<std::string()> place_text = [] { return std::string(); };
   };
 
   /// Lifetime: all are borrowed.

@@ -34,6 +34,7 @@ Node::Node(NodeParts parts, Session session, HeartbeatSide side, Uuid incarnatio
       heartbeats_(std::move(parts.heartbeats)),
       arbiter_(std::move(parts.arbiter)),
       console_(*parts.console),
+      debug_sink_(std::move(parts.debug_sink)),
       peer_host_(std::move(parts.peer_host)),
       side_(side),
       incarnation_(incarnation),

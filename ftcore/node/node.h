@@ -39,6 +39,9 @@ struct NodeParts {
   std::unique_ptr<ArbiterThread> arbiter;
   /// Lifetime: outlives the node.
   devices::host::ConsoleEndpoint* console = nullptr;
+  /// Takes what the guest wrote to its debug console, once that may leave; may be empty.
+  /// Threading: called by the node thread.
+  std::function<void(ByteView)> debug_sink;
   std::string peer_host;  // Of a backup: where its primary's heartbeats come from.
 };
 
@@ -132,6 +135,7 @@ class Node final : public NodeLink {
   std::unique_ptr<ArbiterThread> arbiter_;
   std::unique_ptr<ControlServer> control_;
   devices::host::ConsoleEndpoint& console_;
+  const std::function<void(ByteView)> debug_sink_;
   const std::string peer_host_;
   const HeartbeatSide side_;
   const Uuid incarnation_;

@@ -135,6 +135,7 @@ void Node::act(const Release& release) {
   }
   live_ = true;
   for (const Output& output : release.outputs) {
+    if (output.endpoint == Endpoint::kDebug && debug_sink_) debug_sink_(output.bytes);
     if (output.endpoint != Endpoint::kConsole) continue;
     console_.write(released_, output.bytes);
     released_ += output.bytes.size();

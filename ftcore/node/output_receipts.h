@@ -4,7 +4,7 @@
 // What nobody receives (the debug port) waits for nobody; an endpoint that has no receipts yet is
 // never confirmed, and neither is anything behind it.
 //
-// Source: design section 5, "Confirmed, not merely sent".
+// Why: docs/runbook.md, "What a takeover puts out again".
 #pragma once
 
 #include <cstddef>

@@ -29,7 +29,7 @@ TEST(BadImage, IsNamedWithWhatIsWrong) {
       {{"--kernel", folder.file("none")}, 1, "kernel: open "},
       {{"--kernel", folder.file("")}, 1, "kernel: read "},
       {{"--kernel", folder.file("text")}, 3, "kernel: not a Linux bzImage"},
-      {{"--kernel", folder.file("cut")}, 3, "kernel: cut off behind its header"},
+      {{"--kernel", folder.file("cut")}, 3, "kernel: cut off, 700 of "},
       {{"--kernel", tiny, "--initramfs", folder.file("none")}, 1, "initramfs: open "},
       {{"--kernel", tiny, "--ram", "64", "--initramfs", folder.file("large")},
        3,
@@ -46,6 +46,32 @@ TEST(BadImage, IsNamedWithWhatIsWrong) {
     args.insert(args.begin(), "run");
     const Ran ran = run_ftvm(folder, args);
     EXPECT_EQ(ran.exit, c.exit) << c.says;
+    EXPECT_THAT(ran.err, HasSubstr(c.says));
+  }
+}
+
+TEST(BadOptions, WhatWouldHaveNoEffectIsRefused) {
+  const Folder folder;
+  write_text(folder.file("good.toml"), "ram = 64\njournal = \"here.ftj\"\n[replay]\n");
+  write_text(folder.file("misspelt.toml"), "ram = 64\ndetecton = 1000\n");
+  write_text(folder.file("not.toml"), "detection = \"soon\"\n");
+  struct Case {
+    std::vector<std::string> args;
+    int exit;
+    const char* says;
+  };
+  const Case cases[] = {
+      {{"--journal", folder.file("x.ftj")}, 2, "--journal does nothing here; it is for record, "},
+      {{"--control=" + folder.file("x")}, 2, "--control does nothing here; it is for primary, "},
+      {{"--console", "numbered:127.0.0.1:0"}, 2, "only primary and backup number theirs"},
+      {{"--config", folder.file("misspelt.toml")}, 2, "detecton"},
+      {{"--config", folder.file("not.toml")}, 2, "detection"},
+      {{"--config", folder.file("none.toml")}, 2, "none.toml"},
+      {{"--config", folder.file("good.toml")}, (5 << 1) | 1, ""},
+  };
+  for (const Case& c : cases) {
+    const Ran ran = run_ftvm(folder, tiny_guest("run", "x", c.args));
+    EXPECT_EQ(ran.exit, c.exit) << c.says << ran.err;
     EXPECT_THAT(ran.err, HasSubstr(c.says));
   }
 }

@@ -5,7 +5,7 @@
 #   e  echoes what is typed (asleep in between)     l  prints a numbered line at each timer tick
 #   p  turns the machine off                        x  ends by the debug exit port, value 5
 #   h  halts with interrupts off                    t  prints the time of day, then echoes
-#   f  prints numbered lines as fast as it can
+#   f  prints numbered lines as fast as it can   d  writes "ready" to both debug ports too, then echoes
 #
 # In e, l, t and f a typed "q" turns the machine off and a typed "h" halts it for good. First of all
 # it prints "ready".
@@ -27,10 +27,14 @@
 _start:
         .org 0x1f1
         .byte 1                     # setup_sects: the loaded part begins at 400h.
+        .org 0x1f4
+        .long (image_end - _start - 0x400) / 16     # syssize
         .org 0x201
         .byte 0x66                  # The header ends at 268h.
         .ascii "HdrS"
         .word 0x020f
+        .org 0x22c
+        .long 0x7fffffff            # initrd_addr_max
         .org 0x236
         .word 1                     # XLF_KERNEL_64
         .long 0x7ff                 # cmdline_size
@@ -52,6 +56,8 @@ entry:
         je flood
         cmp bl, 't'
         je time_of_day
+        cmp bl, 'd'
+        je debug
         cmp bl, 'p'
         je power_off
         cmp bl, 'x'
@@ -62,6 +68,15 @@ entry:
 halt:   cli
         hlt
         jmp halt
+
+debug:  lea rsi, [rip + ready]
+        mov ecx, 6
+        mov edx, 0x402
+1:      lodsb
+        out 0xe9, al
+        out dx, al
+        loop 1b
+        jmp echo
 
 power_off:
         mov dx, 0x604
@@ -251,3 +266,6 @@ on_uart:
 ticks:      .long 0
 ready:      .asciz "ready\n"
 line_text:  .asciz "line "
+
+        .balign 16
+image_end:

@@ -79,6 +79,7 @@ TEST_F(RecordedBoot, AnotherOutputThanTheRecordedOneIsADivergence) {
   EXPECT_EQ(ran.exit, 4);
   EXPECT_THAT(ran.out, HasSubstr("diverged: "));
   EXPECT_THAT(ran.out, ::testing::ContainsRegex("there: rip [0-9a-f]+: ([0-9a-f]{2} )+ [a-z]+"));
+  EXPECT_THAT(ran.out, ::testing::ContainsRegex("rip [0-9a-f]{16} rflags [0-9a-f]{16}"));
   const Ran diff = run_ftvm(folder_, {"diff", journal_, changed});
   EXPECT_EQ(diff.exit, 1);
   EXPECT_THAT(diff.out, HasSubstr("output_mark"));

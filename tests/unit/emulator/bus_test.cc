@@ -111,6 +111,7 @@ TEST(PortBus, ReadsOnesFromUnclaimedPortsAndCountsEachByte) {
   bus.write(0x80, 1, 0, kNow);
   EXPECT_EQ(bus.unclaimed(),
             (std::map<std::uint16_t, std::uint64_t>{{0x80, 4}, {0x81, 2}, {0x82, 1}, {0x83, 1}}));
+  EXPECT_EQ(bus.unclaimed_text(), "80 x4, 81 x2, 82 x1, 83 x1");
 }
 
 TEST(PortBus, FillsAGapWithinAnAccessWithOnes) {

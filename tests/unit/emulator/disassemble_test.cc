@@ -1,7 +1,7 @@
 // Instructions in words, and that of a CPU that is about to run it.
 #include "emulator/disassemble.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 
@@ -41,6 +41,21 @@ TEST(NextInstruction, IsTheOneAtRip) {
   EXPECT_EQ(next_instruction(**cpu, memory), "rip 100001: 48 89 e5  mov rbp, rsp");
   test::enter(unicorn::CodeSize::k64, 0x2'0000'0000, memory, **cpu);
   EXPECT_EQ(next_instruction(**cpu, memory), "rip 200000000: (not mapped)");
+}
+
+TEST(RegisterText, NamesAllOfThem) {
+  CpuRegisters r;
+  for (std::size_t i = 0; i < r.gpr.size(); ++i) r.gpr[i] = i;
+  r.rip = 0x1234;
+  r.segment[1].selector = 0x10;
+  r.segment[4].base = 0xffff;
+  const std::string text = register_text(r);
+  EXPECT_THAT(text, ::testing::StartsWith("\n       rax 0000000000000000    rcx 0000000000000001"));
+  EXPECT_THAT(text, ::testing::HasSubstr(" r15 000000000000000f"));
+  EXPECT_THAT(text, ::testing::HasSubstr(" rip 0000000000001234 rflags 0000000000000002"));
+  EXPECT_THAT(text, ::testing::HasSubstr(" cs 0000000000000010"));
+  EXPECT_THAT(text, ::testing::HasSubstr(" fsbase 000000000000ffff"));
+  EXPECT_THAT(text, ::testing::Not(::testing::HasSubstr("gsbase")));
 }
 
 }  // namespace

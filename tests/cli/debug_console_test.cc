@@ -1,0 +1,52 @@
+// What a guest writes to its debug ports: where it goes, alone and in a pair.
+#include <gmock/gmock.h>
+
+#include "tests/cli/pair_process.h"
+
+namespace ftvm::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kDebugText = "rreeaaddyy\n\n";  // Each byte to both ports.
+
+TEST(DebugConsole, ARunARecordingAndItsReplayGiveTheSameBytes) {
+  const Folder folder;
+  write_text(folder.file("script"), "wait \"ready\"\nsend \"q\"\n");
+  const auto run = [&](const std::string& command, const std::vector<std::string>& more) {
+    const std::string file = folder.file(command + ".debug");
+    std::vector<std::string> args{"--debug-console", file, "--script", folder.file("script")};
+    if (command == "replay") args.resize(2);
+    args.insert(args.end(), more.begin(), more.end());
+    const Ran ran = run_ftvm(folder, tiny_guest(command, "d", args));
+    EXPECT_EQ(ran.exit, 0) << command << ran.err;
+    return text_of(file);
+  };
+  EXPECT_EQ(run("run", {}), kDebugText);
+  EXPECT_EQ(run("record", {"--journal", folder.file("a.ftj")}), kDebugText);
+  EXPECT_EQ(run("replay", {folder.file("a.ftj")}), kDebugText);
+}
+
+TEST(DebugConsole, AFileThatCanNotBeOpenedIsNamed) {
+  const Folder folder;
+  const Ran ran =
+      run_ftvm(folder, tiny_guest("run", "d", {"--debug-console", folder.file("none/file")}));
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_THAT(ran.err, HasSubstr("--debug-console " + folder.file("none/file")));
+}
+
+using DebugConsoleOfAPair = PairProcesses;
+
+TEST_F(DebugConsoleOfAPair, OnlyTheLiveNodeGivesThemOut) {
+  start_primary("d", {"--debug-console", folder_.file("primary.debug")});
+  start_backup("d", {"--debug-console", folder_.file("backup.debug")});
+  start_client();
+  ASSERT_TRUE(client_->prints("ready"));
+  client_->type("typed.");
+  ASSERT_TRUE(client_->prints("typed."));  // Behind the debug bytes, through the same gate.
+  EXPECT_EQ(text_of(folder_.file("primary.debug")), kDebugText);
+  EXPECT_EQ(text_of(folder_.file("backup.debug")), "");
+}
+
+}  // namespace
+}  // namespace ftvm::test
