@@ -8,11 +8,11 @@ SETUP_PACKAGES=(
   libprotobuf-dev protobuf-compiler libcli11-dev nlohmann-json3-dev
   libxxhash-dev libzstd-dev
   libgtest-dev libgmock-dev
-  cpio zstd iproute2 socat python3
+  cpio zstd iproute2 python3
 )
 CLANG_PACKAGES=(clang libclang-rt-dev lld)
 FORMAT_PACKAGES=(git clang-format clang-tidy)
-BENCH_PACKAGES=(libbenchmark-dev qemu-system-x86)
+BENCH_PACKAGES=(qemu-system-x86)
 
 as_root() {
   if ((EUID == 0)); then
