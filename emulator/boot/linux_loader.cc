@@ -34,8 +34,12 @@ constexpr std::uint32_t kTypeRam = 1, kTypeReserved = 2;
 
 struct Layout {
   std::uint64_t kernel_file_offset;  // Of the protected-mode part, which goes to the file's end.
-  std::uint64_t initramfs_at;
+  std::uint64_t initramfs_at;        // 0 when there is none.
 };
+
+constexpr std::uint64_t whole_pages(std::uint64_t bytes) {
+  return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+}
 
 Error bad(std::string what) {
   return {ErrorCode::kBadData, std::move(what)};
@@ -79,23 +83,24 @@ Result<Layout> plan(const LinuxImage& image, std::uint64_t ram_bytes) {
   if (image.command_line.size() + 1 > kPageTablesAt - kCommandLineAt)
     return bad("command line: too long");
   const std::uint64_t kernel_end =
-      kKernelAt + std::max<std::uint64_t>(load_le<std::uint32_t>(&k[kInitSize]), k.size() - offset);
+      kKernelAt + whole_pages(std::max<std::uint64_t>(load_le<std::uint32_t>(&k[kInitSize]),
+                                                      k.size() - offset));
   const bool anywhere = (load_le<std::uint16_t>(&k[kXloadFlags]) & kXloadAbove4G) != 0;
+  const std::uint64_t last = load_le<std::uint32_t>(&k[kRamdiskLast]);
   const std::uint64_t reach =
-      anywhere ? ram_bytes
-               : std::min(ram_bytes, load_le<std::uint32_t>(&k[kRamdiskLast]) + std::uint64_t{1});
-  const std::uint64_t initramfs_bytes =
-      (image.initramfs.size() + kPageBytes - 1) / kPageBytes * kPageBytes;
+      anywhere ? ram_bytes : std::min(ram_bytes, (last + 1) / kPageBytes * kPageBytes);
+  const std::uint64_t initramfs_bytes = whole_pages(image.initramfs.size());
   const std::uint64_t needed = kernel_end + initramfs_bytes + (1 << 20);
   if (needed > ram_bytes) {
     return bad("RAM: " + mib(ram_bytes) + " is too small; this kernel and initramfs need " +
                mib(needed));
   }
-  if (!image.initramfs.empty() && needed > reach) {
+  if (image.initramfs.empty()) return Layout{offset, 0};
+  if (needed > reach) {
     return bad("initramfs: this kernel takes none that reaches beyond " + mib(reach) +
                ", this one needs " + mib(needed));
   }
-  return Layout{offset, (reach - initramfs_bytes - (1 << 20)) / kPageBytes * kPageBytes};
+  return Layout{offset, reach - initramfs_bytes - (1 << 20)};
 }
 
 void put_e820(std::uint8_t* zero_page, std::uint64_t begin, std::uint64_t end, std::uint32_t type) {

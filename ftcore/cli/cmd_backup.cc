@@ -51,6 +51,7 @@ Result<int> run(Options& options) {
   auto journal = FTVM_TRY(open_journal(options, *guest));
   const PairConsole console = FTVM_TRY(make_pair_console(options));
   devices::host::LiveWorld live({.clock = live_clock(clock), .releases = false}, *console.endpoint);
+  const StopOnSignal signals(live);
   PairParts parts = FTVM_TRY(make_pair_parts(options, ftcore::HeartbeatSide::kBackup));
   parts.parts.console = console.endpoint.get();
   parts.parts.debug_sink = FTVM_TRY(open_debug_console(options));
@@ -68,7 +69,6 @@ Result<int> run(Options& options) {
   FTVM_TRY(open_control(options, node, live));
   node.set_wakeup([&live] { live.wake(); });
   ftcore::BackupWorld world(world_options(*guest, console), live, node);
-  const StopOnSignal signals(live);
   std::fprintf(stderr, "backup: channel %s\n", options.pair.channel.c_str());
   node.start();
   if (takes_time) FTVM_TRY(take_time(options, world, *guest, journal));

@@ -49,6 +49,7 @@ Result<int> run(Options& options) {
   const auto journal = FTVM_TRY(open_journal(options, *guest));
   const PairConsole console = FTVM_TRY(make_pair_console(options));
   devices::host::LiveWorld live({.clock = live_clock(clock), .releases = false}, *console.endpoint);
+  const StopOnSignal signals(live);
   resume(live, *guest);
   // However long it waits for a backup: the time of day it then starts with is the host's.
   if (guest->start().at_power_on() && !guest->time_given()) {
@@ -73,7 +74,6 @@ Result<int> run(Options& options) {
     half.on_epoch([&console](Epoch epoch) { console.numbered->set_live(epoch); });
     console.numbered->set_live(session.alone ? Epoch{} : session.epoch);
   }
-  const StopOnSignal signals(live);
   if (options.pair.alone) {
     std::fprintf(stderr, "primary: alone, without a channel\n");
   } else {

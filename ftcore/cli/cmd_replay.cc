@@ -61,7 +61,7 @@ Result<int> run(Options& options) {
   replay::ReplayingWorld& world = replay->world();
   SlicedWorld sliced(world, slice_seed);
   World& chosen = slice_seed != 0 ? static_cast<World&>(sliced) : world;
-  ProgressWorld told(chosen, "replayed", show_console);
+  ProgressWorld told(chosen, "replayed", show_console || options.diag == "-");
   const RunResult result = FTVM_TRY(replay->guest().machine().run(told));
   if (!world.source_status()) return world.source_status().error();
   return report(result, *replay);

@@ -12,8 +12,9 @@ namespace ftvm::cli {
 /// Takes bytes in order; empty when --debug-console is not given. Threading: one thread at a time.
 using DebugSink = std::function<void(ByteView)>;
 
-/// Opens what --debug-console names; an existing file is emptied. When it can not be written any
-/// more that is said once, and the guest goes on. Errors: kIo with the option.
+/// Opens the file that --debug-console names, a new one unless --overwrite is given. Only a file,
+/// because writing must not wait for a reader. When it can not be written any more a diagnostic
+/// says so, and the guest goes on. Errors: kUsage, kIo with the option.
 Result<DebugSink> open_debug_console(const Options& options);
 
 }  // namespace ftvm::cli

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <mutex>
 
 #include "devices/host/null_console.h"
 #include "devices/host/socket_console.h"
@@ -20,6 +21,7 @@ using devices::host::ConsoleEndpoint;
 using devices::host::LiveWorld;
 
 std::atomic<LiveWorld*> world_of_signals{nullptr};
+std::mutex stopping;  // Of stop_run(): the world stays while it is told.
 
 void on_stop_signal(int signal) {
   LiveWorld* world = world_of_signals.load();
@@ -80,6 +82,7 @@ int close_journal(const char* who, replay::JournalWriter* journal, const Journal
 }
 
 void stop_run() {
+  const std::lock_guard lock(stopping);
   if (LiveWorld* world = world_of_signals.load()) world->request_stop(EndReason::kStopped);
 }
 
@@ -94,6 +97,7 @@ StopOnSignal::StopOnSignal(LiveWorld& world) {
 
 StopOnSignal::~StopOnSignal() {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
+  const std::lock_guard lock(stopping);
   world_of_signals.store(nullptr);
 }
 

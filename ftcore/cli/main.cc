@@ -39,15 +39,16 @@ struct Selective {
   std::vector<std::string_view> commands;
 };
 const Selective kSelective[] = {
-    {"--console", {"run", "record", "snapshot", "primary", "backup", "doctor"}},
+    {"--console", {"run", "record", "snapshot", "primary", "backup"}},
     {"--debug-console", {"run", "record", "replay", "snapshot", "primary", "backup"}},
     {"--script", {"run", "record", "snapshot"}},
     {"--journal", {"record", "primary", "backup", "doctor"}},
-    {"--control", {"primary", "backup", "ctl", "doctor"}},
+    {"--control", {"primary", "backup", "ctl"}},
 };
 
 bool refuse_idle_options(const cli::Command& command, std::span<char*> arguments) {
   for (const std::string_view argument : arguments) {
+    if (argument == "--") break;
     const std::string_view name = argument.substr(0, argument.find('='));
     for (const auto& [option, obeying] : kSelective) {
       if (name != option || std::ranges::find(obeying, command.name) != obeying.end()) continue;

@@ -92,10 +92,11 @@ void add_shared_options(CLI::App& app, Options& options) {
          "Type what this file says: lines of wait \"TEXT\", send \"TEXT\\n\", at the end stop")
       ->group(group);
   app.add_option("--debug-console", options.debug_console,
-                 "What the guest writes to ports E9h and 402h: a file, or - for standard error")
+                 "File for what the guest writes to its debug ports E9h and 402h")
       ->group(group);
   app.add_option("--journal", options.journal, "Record to this file")->group(group);
-  app.add_flag("--overwrite", options.overwrite, "Replace an existing journal or snapshot")
+  app.add_flag("--overwrite", options.overwrite,
+               "Replace an existing journal, snapshot or debug console file")
       ->group(group);
   app.add_option("--control", options.control, "Unix socket for ftvm ctl")->group(group);
   app.add_option("--diag", options.diag,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 #include "emulator/forwarding_world.h"
 
@@ -23,7 +24,7 @@ class ProgressWorld final : public ForwardingWorld {
   const bool shown_;
   bool line_open_ = false;
   Clock::time_point said_at_ = Clock::now();
-  Tick said_tick_;
+  std::optional<Tick> said_tick_;
 };
 
 }  // namespace ftvm::cli

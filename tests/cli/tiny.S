@@ -7,7 +7,7 @@
 #   h  halts with interrupts off                    t  prints the time of day, then echoes
 #   f  prints numbered lines as fast as it can   d  writes "ready" to both debug ports too, then echoes
 #
-# In e, l, t and f a typed "q" turns the machine off and a typed "h" halts it for good. First of all
+# In e, l, t, f and d a typed "q" turns the machine off and a typed "h" halts it for good. First of all
 # it prints "ready".
 #
 # Source: Linux Documentation/arch/x86/boot.rst (header, 64-bit entry at 200h of the loaded part);

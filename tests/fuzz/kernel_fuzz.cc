@@ -39,6 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint64_t end = std::uint64_t{load_le<std::uint32_t>(zero_page + 0x218)} +
                               load_le<std::uint32_t>(zero_page + 0x21c);
     if (!image.initramfs.empty() && end > target.memory.size_bytes()) std::abort();
+    target.memory.clear();
   } else if (loaded.error().message().empty()) {
     std::abort();
   }

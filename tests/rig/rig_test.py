@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The short list of the rig, about three minutes: one run of what must never break.
+"""The short list of the rig, about two minutes: one run of what must never break.
 
 FTVM_BINARY, FTVM_KERNEL and FTVM_INITRAMFS say what to run (default: those of ./dev in build/);
 FTVM_RIG_SEED another seed. Tests of the wire readers need none of them."""

@@ -54,6 +54,28 @@ TEST_F(Loader, PutsEachPartWhereTheHeaderSays) {
   EXPECT_STREQ(reinterpret_cast<const char*>(memory_.data() + zero_page(0x228)), "quiet");
 }
 
+TEST_F(Loader, KeepsTheInitramfsBetweenTheKernelAndItsReach) {
+  // Neither end is that of a page.
+  constexpr std::uint32_t kInit = 0x10001, kLast = (24 << 20) + 5;
+  boot::LinuxImage image = small_linux();
+  store_le(&image.kernel[kInitSizeAt], kInit);
+  store_le(&image.kernel[kRamdiskLastAt], kLast);
+  // The most that fits: the loader leaves a MiB free above.
+  const std::uint64_t first = kKernelAt + 0x11000, end = (24 << 20) - (1 << 20);
+  image.initramfs = Bytes(end - first, 0xab);
+  ASSERT_TRUE(boot::load_linux(image, memory_, *cpu_));
+  EXPECT_EQ(zero_page(0x218), first);
+  image.initramfs.push_back(0xab);
+  EXPECT_THAT(refusal(image), HasSubstr("beyond 24 MiB"));
+}
+
+TEST_F(Loader, WithoutAnInitramfsItsReachSaysNothing) {
+  boot::LinuxImage image = small_linux();
+  store_le<std::uint32_t>(&image.kernel[kRamdiskLastAt], 0);
+  ASSERT_TRUE(boot::load_linux(image, memory_, *cpu_));
+  EXPECT_EQ(zero_page(0x21c), 0u);
+}
+
 TEST(LinuxImage, ALoadedPartLargerThanItsInitSizeNeedsItsOwnRoom) {
   const std::size_t all_but_a_mib = kRamBytesMin - kKernelAt - (1 << 20);
   EXPECT_EQ(refusal(small_linux(all_but_a_mib)), "");
