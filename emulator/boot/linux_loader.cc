@@ -117,10 +117,9 @@ void put_zero_page(const LinuxImage& image, const Layout& layout, GuestMemory& m
   zero_page[kLoaderType] = 0xff;  // "Undefined", as the protocol asks of loaders without a number.
   zero_page[kLoadFlags] |= 1;     // Loaded high.
   store_le<std::uint32_t>(zero_page + kCommandLinePointer, kCommandLineAt);
-  if (!image.initramfs.empty()) {
-    store_le(zero_page + kRamdiskImage, static_cast<std::uint32_t>(layout.initramfs_at));
-    store_le(zero_page + kRamdiskSize, static_cast<std::uint32_t>(image.initramfs.size()));
-  }
+  // Also when there is none: the file may say anything there.
+  store_le(zero_page + kRamdiskImage, static_cast<std::uint32_t>(layout.initramfs_at));
+  store_le(zero_page + kRamdiskSize, static_cast<std::uint32_t>(image.initramfs.size()));
   put_e820(zero_page, 0, kLowRamEnd, kTypeRam);
   put_e820(zero_page, kLowRamEnd, kHighRamBegin, kTypeReserved);
   put_e820(zero_page, kHighRamBegin, memory.size_bytes(), kTypeRam);
