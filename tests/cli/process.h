@@ -28,6 +28,7 @@ class Process {
     std::signal(SIGPIPE, SIG_IGN);  // Typing into one that has ended is a failure, not a death.
     args.insert(args.begin(), FTVM_TEST_BINARY);
     std::vector<char*> argv;
+    argv.reserve(args.size() + 1);
     for (std::string& arg : args) argv.push_back(arg.data());
     argv.push_back(nullptr);
     std::array<std::array<int, 2>, 3> pipes{};

@@ -50,6 +50,7 @@ struct Ran {
 inline Ran run_ftvm(const Folder& folder, std::vector<std::string> args) {
   args.insert(args.begin(), FTVM_TEST_BINARY);
   std::vector<char*> argv;
+  argv.reserve(args.size() + 1);
   for (std::string& arg : args) argv.push_back(arg.data());
   argv.push_back(nullptr);
   const std::string out = folder.file(".stdout"), err = folder.file(".stderr");

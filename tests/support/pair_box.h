@@ -55,8 +55,8 @@ class PairBox {
   PairBox(Wires wires, PrimarySession::Options primary, BackupSession::Options backup)
       : rng_(wires.seed),
         wires_(wires),
-        primary_(named(primary), now()),
-        backup_(named(backup), now()) {}
+        primary_(named(std::move(primary)), now()),
+        backup_(named(std::move(backup)), now()) {}
   virtual ~PairBox() = default;
   PairBox(const PairBox&) = delete;
   PairBox& operator=(const PairBox&) = delete;

@@ -2,11 +2,11 @@
 // once and then made in all the ways a run can be made. Every way must end in the same state, after
 // the same number of instructions, with the same transcript.
 #include <gmock/gmock.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
