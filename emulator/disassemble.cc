@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 
+#include "emulator/base/hex.h"
 #include "emulator/unicorn/page_walk.h"
 
 namespace ftvm {
@@ -39,12 +40,6 @@ class Decoded {
   std::size_t count_ = 0;
 };
 
-std::string hex(const char* format, std::uint64_t value) {
-  char text[32];
-  std::snprintf(text, sizeof text, format, static_cast<unsigned long long>(value));
-  return text;
-}
-
 unsigned code_bits(const CpuRegisters& r) {
   constexpr std::uint32_t kLong = 1u << 21, kDefault32 = 1u << 22;
   const std::uint32_t attributes = r.segment[1].attributes;
@@ -66,12 +61,13 @@ std::string next_instruction(const Cpu& cpu, GuestMemory& memory) {
   const unicorn::PagingState paging{.cr0 = r.cr0, .cr3 = r.cr3, .efer = r.efer};
   const std::uint64_t base = bits == 64 ? 0 : r.segment[1].base;
   code.resize(walker.peek(paging, base + r.rip, code));
-  const std::string where = "rip " + hex("%llx", r.rip) + ": ";
-  if (code.empty()) return where + "(not mapped)";
+  char where[32];
+  std::snprintf(where, sizeof where, "rip %llx: ", static_cast<unsigned long long>(r.rip));
+  if (code.empty()) return std::string(where) + "(not mapped)";
   const Decoded decoded(code, r.rip, bits);
   code.resize(std::max<std::size_t>(decoded.length(), 1));
   std::string bytes;
-  for (const std::uint8_t byte : code) bytes += hex("%02llx ", byte);
+  for (const std::uint8_t byte : code) bytes += hex(byte, 2) + " ";
   return where + bytes + " " + decoded.text();
 }
 
@@ -84,7 +80,7 @@ std::string register_text(const CpuRegisters& r) {
   const auto add = [&](const std::string& name, std::uint64_t value) {
     text += count++ % 4 == 0 ? "\n   " : "";
     text += " " + std::string(6 - std::min<std::size_t>(6, name.size()), ' ') + name + " " +
-            hex("%016llx", value);
+            hex(value, 16);
   };
   for (std::size_t i = 0; i < kNames.size(); ++i) add(kNames[i], r.gpr[i]);
   add("rip", r.rip);

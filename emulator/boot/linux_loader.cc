@@ -83,8 +83,7 @@ Result<Layout> plan(const LinuxImage& image, std::uint64_t ram_bytes) {
   if (image.command_line.size() + 1 > kPageTablesAt - kCommandLineAt)
     return bad("command line: too long");
   const std::uint64_t kernel_end =
-      kKernelAt + whole_pages(std::max<std::uint64_t>(load_le<std::uint32_t>(&k[kInitSize]),
-                                                      k.size() - offset));
+      kKernelAt + std::max<std::uint64_t>(load_le<std::uint32_t>(&k[kInitSize]), k.size() - offset);
   const bool anywhere = (load_le<std::uint16_t>(&k[kXloadFlags]) & kXloadAbove4G) != 0;
   const std::uint64_t last = load_le<std::uint32_t>(&k[kRamdiskLast]);
   const std::uint64_t reach =

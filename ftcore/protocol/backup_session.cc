@@ -47,7 +47,7 @@ void BackupSession::on_tick(HostTime now) {
   judge_peer();
   report_execution();
   if (connected() && core_.quiet_for(welcome_.detection_ms * kNsPerMs / 4)) {
-    core_.send(Keepalive{paused_});
+    core_.send(Keepalive{});  // A backup that follows is never paused.
   }
 }
 

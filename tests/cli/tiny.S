@@ -5,7 +5,8 @@
 #   e  echoes what is typed (asleep in between)     l  prints a numbered line at each timer tick
 #   p  turns the machine off                        x  ends by the debug exit port, value 5
 #   h  halts with interrupts off                    t  prints the time of day, then echoes
-#   f  prints numbered lines as fast as it can   d  writes "ready" to both debug ports too, then echoes
+#   f  prints numbered lines as fast as it can   d  writes "ready" to both debug ports too, then
+#                                                     echoes, also there
 #
 # In e, l, t, f and d a typed "q" turns the machine off and a typed "h" halts it for good. First of all
 # it prints "ready".
@@ -170,7 +171,10 @@ answer: mov dx, COM1 + 5
         je answer
         cmp bl, 'f'
         je answer
-        call put
+        cmp bl, 'd'
+        jne 2f
+        out 0xe9, al
+2:      call put
         jmp answer
 
 # Prints "line N" with N from r12d, eight hexadecimal digits.

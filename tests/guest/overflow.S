@@ -3,19 +3,6 @@
         .include "guest.inc"
         .include "user.inc"
 
-# On to the next instruction, as 32-bit user code.
-        .macro to_user32
-        mov [user_kernel_rsp], rsp
-        push UDATA
-        push offset user_stack_top
-        push 2
-        push UCODE32
-        push offset 1f
-        iretq
-        .code32
-1:
-        .endm
-
 main:
         call user_init
         handle 4, on_overflow

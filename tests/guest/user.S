@@ -350,15 +350,8 @@ on_syscall32:
 
 # 32-bit user code, entered by IRET and by SYSRET, left by INT 80h.
 compatibility:
-        mov [user_kernel_rsp], rsp
-        push UDATA
-        push offset user_stack_top
-        push 2
-        push UCODE32
-        push offset in32
-        iretq
-        .code32
-in32:   mov ecx, 1000
+        to_user32
+        mov ecx, 1000
         xor eax, eax
 1:      add eax, ecx
         loop 1b
@@ -377,15 +370,8 @@ in32:   mov ecx, 1000
         println "ok INT 80h of 32-bit code"
         # A fault there, and SYSCALL, which on this CPU goes to CSTAR.
         handle 0, on_divide
-        mov [user_kernel_rsp], rsp
-        push UDATA
-        push offset user_stack_top
-        push 2
-        push UCODE32
-        push offset 1f
-        iretq
-        .code32
-1:      xor edx, edx
+        to_user32
+        xor edx, edx
         xor ebx, ebx
         mov eax, 1
         div ebx

@@ -54,9 +54,10 @@ class Verdict(unittest.TestCase):
     def setUp(self):
         self.wires = object.__new__(wire_verdict.Wires)
         self.wires.unreadable, self.wires.kinds, self.wires.slots = 0, {("down", wire.RECORDS): 1}, {}
-        # One mark for all of TEXT, acknowledged to the primary at 2.0.
-        self.wires.mark_ends, self.wires.mark_seqs, self.wires.mark_times = [len(self.TEXT)], [5], [1.0]
-        self.wires.ack_seqs, self.wires.ack_times = [5], [2.0]
+        # A mark for "one ", acknowledged to the primary at 1.5, and one for the rest, at 2.0.
+        self.wires.mark_ends, self.wires.mark_seqs = [4, len(self.TEXT)], [3, 5]
+        self.wires.mark_times = [0.5, 1.0]
+        self.wires.ack_seqs, self.wires.ack_times = [3, 5], [1.5, 2.0]
         self.shown = {"primary": [], "backup": []}
 
     def show(self, role, arrived, offset=0, text=TEXT, epoch=1):
@@ -83,6 +84,8 @@ class Verdict(unittest.TestCase):
 
     def test_an_output_without_an_acknowledgement_is_seen(self):
         self.wires.ack_seqs, self.wires.ack_times = [4], [1.5]
+        self.show("primary", 1.6, text=self.TEXT[:4])
+        self.assertEqual(self.judge(self.TEXT[:4]).problems, [])
         self.show("primary", 9.0)
         self.assertRegex(self.judge().problems[0], "OUTPUT RULE: .* never acknowledged")
 
@@ -96,6 +99,10 @@ class Verdict(unittest.TestCase):
         self.assertEqual((self.judge().problems, self.judge().arbitrated), ([], 1))
         self.show("backup", 2.9, epoch=2)
         self.assertRegex(self.judge().problems[0], "OUTPUT RULE: .* the backup in epoch 2")
+
+    def test_an_acknowledgement_lets_nobody_but_the_primary_speak(self):
+        self.show("backup", 2.1)
+        self.assertRegex(self.judge().problems[0], "OUTPUT RULE: .* the backup in epoch 1")
 
     def test_another_byte_than_before_is_seen(self):
         self.wires.slots = {"backup": 3.0}
