@@ -158,7 +158,10 @@ void AcceleratedCpu::reach_limit(Block* block) {
     step_once_ = !go_on;
   }
   hot_.tick = go_on ? after : before;
-  if (go_on) return;
+  if (!go_on) leave_run();
+}
+
+void AcceleratedCpu::leave_run() {
   forget_block();
   stop_engine();
   leave_generated_code(uc_);
@@ -174,6 +177,14 @@ void AcceleratedCpu::block_abandoned() {
 }
 
 // --- translations
+
+void AcceleratedCpu::translation_begins() {
+  // Behind a step no block is needed. It may be long, and each step into it would make the rest of
+  // it, a hundred thousand instructions for a block of 512.
+  if (step_.active && (step_.counted || step_.interrupted)) leave_run();
+  pending_ = nullptr;
+  pending_lengths_.clear();
+}
 
 void AcceleratedCpu::page_gained_code(std::uint64_t ram_offset) {
   const std::uint64_t page = ram_offset / kPageBytes * kPageBytes;

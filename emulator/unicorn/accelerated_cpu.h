@@ -41,14 +41,14 @@ class AcceleratedCpu final : public UnicornCpu {
   void state_seen(void* state) { live_state_ = static_cast<std::uint8_t*>(state); }
   void entered_tlb(CPUState* state, const GuestTlb::Translation& translation);
   void translations_flushed();
-  void translation_begins() {
-    pending_ = nullptr;
-    pending_lengths_.clear();
-  }
+  /// May leave the run instead of returning: call it with nothing on the stack to be destroyed.
+  void translation_begins();
   void translation_ends(const std::uint8_t* block);
   /// Lengths of the instructions of a block that is not translated yet: what tests measure decode.h
   /// against.
   Bytes translate(std::uint64_t linear);
+  /// Since the last flush: what tests measure the cost of a stop by.
+  [[nodiscard]] std::size_t translated_instructions() const { return lengths_used_; }
   /// Emits the counting operations of a block into the translation in progress.
   void emit_count(void* translator, void* result);
   void block_abandoned();
@@ -70,6 +70,7 @@ class AcceleratedCpu final : public UnicornCpu {
 
   static void on_limit(Block* block);
   void reach_limit(Block* block);
+  [[noreturn]] void leave_run();
   const std::uint8_t* keep_lengths();
 
   /// Cells that generated code counts from; they live as long as the translations.
