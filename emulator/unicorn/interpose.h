@@ -25,7 +25,7 @@ Status check_replaced(std::initializer_list<Replaced> replaced);
 Status check_shared_interposition();
 Status check_interposition();
 
-/// Leaves the generated code that called us; does not return.
+/// Leaves the run that called us, from generated code or before a translation; does not return.
 [[noreturn]] void leave_generated_code(uc_struct* uc);
 /// From now on stores to this host range take the checked path.
 void check_stores_to(CPUState* cpu, const std::uint8_t* begin, std::size_t size_bytes);
