@@ -211,13 +211,11 @@ def slow_backup(run):
         while time.monotonic() - began < 20 and "\nchain-end" not in run.pair.client.transcript.text:
             status = run.pair.primary.ctl("status")
             lag, since = status["execution_lag_ms"], time.monotonic() - began
-            # What the primary did until it saw what it is up against costs the backup ten times that.
             if settled is None and since > 1 and lag < 100:
                 settled = since
-            if settled is not None:
+            # What the primary did until it saw what it is up against costs the backup ten times that.
+            if settled is not None or since > 3:
                 lags.append(lag)
-            elif since > 8:
-                raise Failure(f"after 8 s the execution lag is still {lag:.0f} ms")
             time.sleep(0.05)
     finally:
         stopping.set()
@@ -229,9 +227,11 @@ def slow_backup(run):
     run.stop(run.pair.primary, backup)
     if len(lags) < 20:
         raise Failure(f"only {len(lags)} samples of the lag; the chain is too short")
+    if settled is None:
+        raise Failure("the execution lag never came below its target")
     p95 = sorted(lags)[int(len(lags) * 0.95)]
-    run.notes.update(settled_s=round(settled, 1), lag_median=round(statistics.median(lags)), lag_p95=round(p95),
-                     memory_mib=max(grown) // 1024)
+    run.notes.update(settled_s=round(settled, 1), lag_median=round(statistics.median(lags)),
+                     lag_p95=round(p95), memory_mib=max(grown) // 1024)
     if p95 >= 200:
         raise Failure(f"p95 of the execution lag is {p95:.0f} ms, the target 100 ms")
     if max(grown) > 128 << 10:
