@@ -67,9 +67,9 @@ def kill_point(run, point="gate.ack_to_release"):
     if name.startswith("protected."):
         return kill_at_protection(run, name)
     role = role or ("backup" if name.startswith("backup.") else "primary")
-    # A boot has some 600 outputs, a chain at least one for each line, and each is acknowledged; a
-    # snapshot has the boot behind it.
-    low, high = (20, max(21, run.lines)) if run.setup.snapshot else (600, 600 + run.lines)
+    # A chain has at least one output for each line, and a boot before it a hundred. A backup
+    # acknowledges batches, at least as many.
+    low, high = (20, max(21, run.lines)) if run.setup.snapshot else (20, 100 + run.lines // 2)
     number = int(number) if number else run.random.randrange(low, high)
     run.notes["pass"] = number
     run.boot(**{role: {"FTVM_KILL_AT": f"{name}:{number}"}})
