@@ -116,9 +116,10 @@ Status JournalWriter::reserve(std::uint64_t bytes) {
 Status JournalWriter::append(const Record& record) {
   FTVM_ASSERT(!closed_);
   FTVM_ASSERT(!end_state_);
+  // First: the record whose batch could not be written was counted here and refused to the caller.
+  if (failed_) return *failed_;
   FTVM_ASSERT(record.seq == last_seq_.next());
   FTVM_ASSERT(record.at >= last_tick_);
-  if (failed_) return *failed_;
   Status fit = check_record(record);
   if (!fit) {
     return std::move(fit.error().context("record " + std::to_string(record.seq.value)));

@@ -56,7 +56,7 @@ class JournalWriter final : public RecordSink {
   /// and no End was appended (asserted).
   /// Errors: kBadData for a record over the limits of record_check.h; kNoSpace when there is no
   /// room for it (a smaller record, and always an End, may still be taken); kIo. After a failed
-  /// write every call returns that error.
+  /// write every call returns that error, whatever the record's number.
   Status append(const Record& record) override;
 
   /// Hands all records taken so far to the host's kernel. Errors: kNoSpace, kIo.

@@ -312,8 +312,12 @@ TEST(JournalDiskFull, CutsTheFileBackToItsLastWholeFrame) {
           (*writer)->append({{i}, {i}, Endpoint::kNet0, NetFrame{Bytes(10'000, 1)}});
       if (status) continue;
       const Status again = (*writer)->flush();
+      // As a recording does: the End takes the number of the record that was refused.
+      const Status end =
+          (*writer)->append({{i}, {i}, Endpoint::kPower, End{EndReason::kDiskFull, {}}});
       const bool right = status.error().code() == ErrorCode::kNoSpace && !again &&
-                         again.error().code() == ErrorCode::kNoSpace && !(*writer)->end();
+                         again.error().code() == ErrorCode::kNoSpace && !end &&
+                         end.error().code() == ErrorCode::kNoSpace && !(*writer)->end();
       ::_exit(right ? 0 : 2);
     }
     ::_exit(3);
