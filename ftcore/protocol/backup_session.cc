@@ -187,7 +187,7 @@ void BackupSession::send_ack() {
   FTVM_ASSERT(executed_ <= inbox_.limit());
   const auto us = [](double ms) { return static_cast<std::uint64_t>(ms * 1000); };
   acked_ = {inbox_.accepted(), executed_, inbox_.room_bytes(), us(lag_.age_ms(core_.now())),
-            us(lag_.cost_ms())};
+            us(lag_.cost_ms(core_.now()))};
   acked_at_ = core_.now();
   core_.send(acked_);
 }

@@ -1,6 +1,7 @@
 #include "ftcore/protocol/execution_lag.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "emulator/base/assert.h"
 
@@ -9,6 +10,8 @@ namespace {
 
 /// A machine that stands still would need for ever.
 constexpr double kCostMsMax = 3'600'000;
+/// How fast an old speed is forgotten.
+constexpr double kMemoryMs = 22;
 
 double ms_between(HostTime from, HostTime to) {
   return static_cast<double>(to.ns - from.ns) / static_cast<double>(kNsPerMs);
@@ -46,11 +49,17 @@ void ExecutionLag::on_executed(Tick tick, HostTime now) {
 
 void ExecutionLag::learn_speed(HostTime now) {
   if (now.ns - learned_at_.ns < kLearnNs) return;
-  const auto ticks = static_cast<double>(executed_.value - learned_tick_.value);
-  const double shown = ticks / ms_between(learned_at_, now);
-  speed_ = speed_ == 0 ? shown : 0.7 * speed_ + 0.3 * shown;
+  speed_ = speed_with(now);
   learned_tick_ = executed_;
   learned_at_ = now;
+}
+
+/// The speed known, and what was shown since. What was shown for longer counts for more: a machine
+/// that is slowed tells of itself seldom.
+double ExecutionLag::speed_with(HostTime now) const {
+  const double ms = ms_between(learned_at_, now);
+  const double shown = static_cast<double>(executed_.value - learned_tick_.value) / ms;
+  return speed_ == 0 ? shown : shown + (speed_ - shown) * std::exp(-ms / kMemoryMs);
 }
 
 double ExecutionLag::age_ms(HostTime now) const {
@@ -59,9 +68,11 @@ double ExecutionLag::age_ms(HostTime now) const {
   return std::max(0.0, ms_between(samples_.front().at, now));
 }
 
-double ExecutionLag::cost_ms() const {
+double ExecutionLag::cost_ms(HostTime now) const {
   if (speed_ == 0 || executed_ == limit_) return 0;
-  return std::min(kCostMsMax, static_cast<double>(limit_.value - executed_.value) / speed_);
+  const double speed = now.ns - learned_at_.ns < kStandingNs ? speed_ : speed_with(now);
+  const auto ticks = static_cast<double>(limit_.value - executed_.value);
+  return ticks < speed * kCostMsMax ? ticks / speed : kCostMsMax;
 }
 
 }  // namespace ftvm::ftcore

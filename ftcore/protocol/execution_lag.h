@@ -31,9 +31,10 @@ class ExecutionLag {
 
   /// Since when the machine has had what it has not executed. Units: milliseconds.
   [[nodiscard]] double age_ms(HostTime now) const;
-  /// What it takes to execute that, at the speed shown lately; 0 when none was shown yet.
+  /// What it takes to execute that, at the speed shown lately; 0 when none was shown yet. A machine
+  /// that has shown nothing for kStandingNs is slow, and slower with every moment.
   /// Units: milliseconds. Range: up to an hour.
-  [[nodiscard]] double cost_ms() const;
+  [[nodiscard]] double cost_ms(HostTime now) const;
 
  private:
   /// Arrivals kept, one each kSampleNs. Behind more than two seconds of them age_ms() is too high.
@@ -41,12 +42,15 @@ class ExecutionLag {
   static constexpr std::int64_t kSampleNs = 4 * kNsPerMs;
   /// Speed is learned in pieces of at least this length; shorter ones say little.
   static constexpr std::int64_t kLearnNs = 8 * kNsPerMs;
+  /// Standing still is not judged sooner: a busy host stops a thread for 30 ms now and then.
+  static constexpr std::int64_t kStandingNs = 40 * kNsPerMs;
 
   struct Sample {
     HostTime at;  // When the limit rose to `limit`.
     Tick limit;
   };
   void learn_speed(HostTime now);
+  [[nodiscard]] double speed_with(HostTime now) const;
 
   std::deque<Sample> samples_;  // Not executed yet; both fields rise.
   Tick limit_;

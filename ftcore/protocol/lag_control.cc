@@ -23,6 +23,8 @@ constexpr double kSteerSecondsMax = 0.1;
 // Share of the target that is left alone: what a host's scheduler makes of a backup that keeps up.
 // The damping would take every such wave for an approach, and falls are quicker than rises.
 constexpr double kLeftAlone = 0.5;
+// In targets: what users are promised is lost.
+constexpr double kFar = 2;
 // A cost this much above the measured age is not believed: idle ticks cost the backup nothing.
 constexpr double kPredictionFactor = 10;
 
@@ -82,8 +84,9 @@ void LagControl::steer(HostTime now) {
       -frequency * frequency * target_s * (lag - 1) * seconds - 2 * frequency * target_s * trend;
   if (lag < kLeftAlone) step = std::max(step, 0.0);
   const double periods = seconds / kStepSeconds;
-  const double factor = std::exp(
-      std::clamp(step, std::log(1 - kStepDown) * periods, std::log(1 + kStepUp) * periods));
+  const double down = lag > kFar ? kStepDownFar : kStepDown;
+  const double factor =
+      std::exp(std::clamp(step, std::log(1 - down) * periods, std::log(1 + kStepUp) * periods));
   if (factor < 1) FTVM_MARK("lag.slowed");
   duty_ = std::clamp(duty_ * factor, options_.duty_min, 1.0);
 }

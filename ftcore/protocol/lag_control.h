@@ -44,13 +44,16 @@ class LagControl {
   void on_sent(JournalSeq last, HostTime now);
   /// The backup had accepted `accepted`, and said how far its execution is behind: `age_ms` and
   /// `cost_ms` of ExecutionLag. Returns the duty from now on; in 10 ms it falls by no more than
-  /// kStepDown and rises by no more than kStepUp of itself.
+  /// kStepDown of itself, or kStepDownFar beyond twice the target, and rises by no more than
+  /// kStepUp.
   double on_ack(JournalSeq accepted, double age_ms, double cost_ms, HostTime now);
 
   [[nodiscard]] double duty() const { return duty_; }
   [[nodiscard]] const Measures& measures() const { return measures_; }
 
   static constexpr double kStepDown = 0.25;
+  /// A backup that became ten times slower pays for every millisecond of hesitation with ten.
+  static constexpr double kStepDownFar = 0.5;
   static constexpr double kStepUp = 0.05;
 
  private:

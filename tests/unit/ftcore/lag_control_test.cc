@@ -51,7 +51,7 @@ Outcome simulate(const Plant& plant) {
     lag.on_limit(Tick{static_cast<std::uint64_t>(primary)}, at_ms(ms));
     backup = std::min(primary, backup + kTicksPerMs / plant.slower * noise);
     lag.on_executed(Tick{static_cast<std::uint64_t>(backup)}, at_ms(ms));
-    said.push_back({lag.age_ms(at_ms(ms)), lag.cost_ms()});
+    said.push_back({lag.age_ms(at_ms(ms)), lag.cost_ms(at_ms(ms))});
     if (ms % plant.ack_ms != 0) continue;
     const auto seen = static_cast<std::size_t>(std::max<std::int64_t>(0, ms - plant.delay_ms));
     const JournalSeq record{static_cast<std::uint64_t>(ms)};
@@ -86,6 +86,30 @@ TEST(LagControl, StaysStableWhenTheBackupIsNoisy) {
     EXPECT_LT(outcome.lag_p95, 200) << slower;
     EXPECT_LT(outcome.lag_max_late, 200) << slower;
   }
+}
+
+/// A backup that kept up becomes ten times slower at once, and reports every 20 ms, in which it
+/// runs 2: what the primary still does at full speed costs ten times as long.
+TEST(LagControl, HesitatesLittleWhenABackupIsSlowedAtOnce) {
+  LagControl control({});
+  control.start(at_ms(0));
+  ExecutionLag lag(Tick{0}, at_ms(0));
+  double primary = 0, backup = 0, backlog_ms = 0;
+  for (std::int64_t ms = 1; ms <= 600; ++ms) {
+    const bool slowed = ms > 200;
+    primary += kTicksPerMs * control.duty();
+    lag.on_limit(Tick{static_cast<std::uint64_t>(primary)}, at_ms(ms));
+    if (!slowed || ms % 20 < 2) backup = std::min(primary, backup + kTicksPerMs * 1.2);
+    // It reports its tick at the end of a slice of ten milliseconds' work, its lag when it runs.
+    if (!slowed || ms % 100 == 0)
+      lag.on_executed(Tick{static_cast<std::uint64_t>(backup)}, at_ms(ms));
+    if (ms % 10 == 0 && (!slowed || ms % 20 == 0)) {
+      control.on_ack({}, lag.age_ms(at_ms(ms)), lag.cost_ms(at_ms(ms)), at_ms(ms));
+    }
+    backlog_ms = std::max(backlog_ms, (primary - backup) / kTicksPerMs);
+  }
+  EXPECT_LT(backlog_ms, 84) << "worth of the primary's work";
+  EXPECT_LT(control.duty(), 0.05);
 }
 
 TEST(LagControl, LeavesABackupThatKeepsUpAlone) {
@@ -124,7 +148,8 @@ TEST(LagControl, StepsAreSmallAndUpwardOnesSmaller) {
     // Far behind for two seconds, then suddenly level.
     const double lag_ms = ms < 2'000 ? static_cast<double>(ms) : 0;
     const double after = control.on_ack({}, lag_ms, 10 * lag_ms, at_ms(ms));
-    EXPECT_GE(after, before * (1 - LagControl::kStepDown) * 0.999);
+    const double down = 10 * lag_ms > 200 ? LagControl::kStepDownFar : LagControl::kStepDown;
+    EXPECT_GE(after, before * (1 - down) * 0.999);
     EXPECT_LE(after, before * (1 + LagControl::kStepUp) * 1.001);
     EXPECT_GE(after, 0.02);
     EXPECT_LE(after, 1);
