@@ -52,7 +52,7 @@ void BackupSession::on_tick(HostTime now) {
 }
 
 HostTime BackupSession::next_due() const {
-  const HostTime due{core_.now().ns + SessionCore::kTickNsMax};
+  const HostTime due = core_.tick_due();
   const bool news = connected() && has_news();
   return news ? std::min(due, HostTime{acked_at_.ns + kAckNs}) : due;
 }

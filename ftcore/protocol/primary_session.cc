@@ -127,7 +127,7 @@ void PrimarySession::on_tick(HostTime now) {
 }
 
 HostTime PrimarySession::next_due() const {
-  HostTime due{core_.now().ns + SessionCore::kTickNsMax};
+  HostTime due = core_.tick_due();
   if (!connected() || core_.role() == Role::kJoining) return due;
   due = std::min(due, buffer_.due_at());
   const bool more = core_.role() == Role::kPrimary && buffer_.grant_limit(progress_) > granted_;

@@ -4,6 +4,7 @@
 // It is not a session: it reacts to nothing by itself but the arbiter's silence.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -43,8 +44,14 @@ class SessionCore {
 
   SessionCore(Role role, Uuid incarnation);
 
-  /// Longest time between two on_tick() of a session: a quarter of the shortest detection time.
+  /// Longest time between two on_tick() of a session.
   static constexpr std::int64_t kTickNsMax = 10 * kNsPerMs;
+  /// When the next one is due at the latest: twice before the detector would take its own owner for
+  /// stopped.
+  [[nodiscard]] HostTime tick_due() const {
+    const std::int64_t quarter = detection_ns_ == 0 ? kTickNsMax : detection_ns_ / 4;
+    return {now_.ns + std::min(kTickNsMax, quarter)};
+  }
 
   /// Host time as this session knows it: never falls, even if callers on two threads took theirs
   /// in the other order.

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ftcore/protocol/hello_check.h"
 #include "tests/unit/ftcore/session_fixture.h"
 
 namespace ftvm::ftcore {
@@ -375,6 +376,16 @@ TEST(BackupSession, ReportsRoomAtOnceWhenThePrimaryMayWaitForIt) {
   const Actions room = f.poll();
   ASSERT_NE(room.sent<Ack>(), nullptr);
   EXPECT_EQ(room.sent<Ack>()->room_bytes, kRecordCostMax);
+}
+
+TEST(BackupSession, LooksFourTimesInTheShortestDetectionTime) {
+  BackupFixture f;
+  Welcome welcome = f.welcome();
+  welcome.detection_ms = kDetectionMsMin;
+  welcome.heartbeat_ms = 5;
+  f.say(welcome);
+  f.backup.on_tick(f.now());
+  EXPECT_LE(f.backup.next_due().ns, f.now().ns + kDetectionMsMin * kNsPerMs / 4);
 }
 
 TEST(BackupSession, SaysWhenItHasSomethingToDo) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ftcore/protocol/hello_check.h"
 #include "tests/unit/ftcore/session_fixture.h"
 
 namespace ftvm::ftcore {
@@ -262,6 +263,16 @@ TEST(PrimarySession, GrantsProgressNowAndThen) {
   EXPECT_EQ(f.primary.next_due().ns, f.now().ns + PrimarySession::kGrantNs);
   EXPECT_EQ(f.pass(PrimarySession::kGrantNs / kNsPerMs - 1).sent<Progress>(), nullptr);
   EXPECT_EQ(f.pass(1).sent<Progress>()->tick, Tick{2000});
+}
+
+TEST(PrimarySession, LooksFourTimesInTheShortestDetectionTime) {
+  PrimarySession::Options options = PrimaryFixture::defaults();
+  options.detection_ms = kDetectionMsMin;
+  options.heartbeat_ms = 5;
+  PrimaryFixture f(std::move(options));
+  f.protect();
+  f.pass(10);
+  EXPECT_LE(f.primary.next_due().ns, f.now().ns + kDetectionMsMin * kNsPerMs / 4);
 }
 
 TEST(PrimarySession, SaysWhenItHasSomethingToDo) {
