@@ -169,26 +169,28 @@ bool BackupWorld::follow_end(Tick now, EndReason* reason) {
 }
 
 void BackupWorld::finish(Tick now, EndReason reason, const Digest& state) {
+  while (!finished(now, reason, state)) node_.wait_for_orders();
+}
+
+bool BackupWorld::finished(Tick now, EndReason reason, const Digest& state) {
   const bool own_decision = reason == EndReason::kStopped || reason == EndReason::kDiverged;
-  if (!recording_ && own_decision) return;
-  while (true) {
-    pull();
-    if (closed_ && !std::exchange(drained_, true)) node_.on_drained();
-    if (orders_.halted) note_ = *orders_.halted;
-    if (orders_.finished) note_ = orders_.finished->note;
-    // Behind the last output: the console must not be told of the end before it has that.
-    if (orders_.halted || orders_.finished) return;
-    if (!recording_ && live_.stop_requested()) return;
-    if (!recording_ && drained_ && orders_.live) {
-      if (run_over()) {
-        go_live_to_end(*orders_.live);
-      } else {
-        go_live(now, *orders_.live);
-        recording_->end(now, reason, state);
-      }
+  if (!recording_ && own_decision) return true;
+  pull();
+  if (closed_ && !std::exchange(drained_, true)) node_.on_drained();
+  if (orders_.halted) note_ = *orders_.halted;
+  if (orders_.finished) note_ = orders_.finished->note;
+  // Behind the last output: the console must not be told of the end before it has that.
+  if (orders_.halted || orders_.finished) return true;
+  if (!recording_ && live_.stop_requested()) return true;
+  if (!recording_ && drained_ && orders_.live) {
+    if (run_over()) {
+      go_live_to_end(*orders_.live);
+    } else {
+      go_live(now, *orders_.live);
+      recording_->end(now, reason, state);
     }
-    node_.wait_for_orders();
   }
+  return false;
 }
 
 /// How the journal ends, unless it ends for this node to go on.

@@ -59,6 +59,8 @@ class BackupWorld final : public World {
   /// before its primary's End arrived may have to go live only to end as the machine; one whose
   /// primary died behind its End, to say the last words.
   void finish(Tick now, EndReason reason, const Digest& state);
+  /// One look of it, without waiting: true when there is nothing more to stay for.
+  bool finished(Tick now, EndReason reason, const Digest& state);
 
   [[nodiscard]] bool live() const { return recording_ != nullptr; }
   /// Why its own copy of the journal ends before the run; that is no harm to the pair.
