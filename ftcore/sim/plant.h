@@ -1,0 +1,33 @@
+// Bugs that are planted on purpose: an oracle that never saw one is only hoped to work.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace ftvm::ftcore::sim {
+
+enum class Plant : std::uint8_t {
+  kNone,
+  kReleaseEarly,   // The primary's outputs leave at once.
+  kAckUnseen,      // The backup acknowledges what is still in the channel.
+  kTwoWinners,     // The arbiter says yes to everybody.
+  kSkipDrain,      // The backup goes live without the last of what it has acknowledged.
+  kConfirmUnseen,  // Outputs count as confirmed when they are released.
+  kForgetReissue,  // The backup does not put out what it held for the takeover.
+  kWrongSync,      // The backup's machine is given another time than the primary's.
+  kWrongReplica,   // The backup computes something else.
+  kEpochStays,     // The survivor goes on in the epoch of the pair.
+  kHaltedSpeaks,   // A node that halts lets out what it held.
+  kMarkEarly,      // An output's mark has the tick before the one where it is complete.
+};
+inline constexpr std::array<std::string_view, 12> kPlantNames{
+    "none",          "release_early",  "ack_unseen",     "two_winners",
+    "skip_drain",    "confirm_unseen", "forget_reissue", "wrong_sync",
+    "wrong_replica", "epoch_stays",    "halted_speaks",  "mark_early"};
+
+constexpr std::string_view plant_name(Plant plant) {
+  return kPlantNames[static_cast<std::size_t>(plant)];
+}
+
+}  // namespace ftvm::ftcore::sim
