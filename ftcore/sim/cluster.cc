@@ -290,8 +290,9 @@ void Cluster::wind_up() {
   if (!machine_lost_ && !planned_end_ && !serves()) {
     // A fault at a moment may have struck only now.
     machine_lost_ = machine_lost_ || winner_is_gone() || never_protected();
-    if (!machine_lost_ && !planned_end_)
+    if (!machine_lost_ && !planned_end_) {
       oracle_.violated(Rule::kProgress, "nobody serves: " + roles());
+    }
   }
   const HostTime until = events_.in(kEndNs);
   while (!(over(Side::kPrimary) && over(Side::kBackup)) && events_.now() < until) {

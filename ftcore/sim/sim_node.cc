@@ -247,12 +247,10 @@ void SimNode::settle() {
   if (followed_) {
     const SimGuest::Ended ended = guest_.ended();
     over_ = followed_->finished(ended.at, ended.reason, ended.state);
-    if (over_) note_ = followed_->note();
     return;
   }
   const Orders orders = take_orders();
   over_ = orders.halted || orders.finished;
-  if (over_) note_ = recorded_->half.note();
 }
 
 /// A turn is over where it was to end; nothing that a dead one still does counts.

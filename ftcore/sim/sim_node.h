@@ -116,8 +116,6 @@ class SimNode final : public NodeLink {
   [[nodiscard]] JournalSeq delivered() const { return delivered_; }
   /// The machine's run is over, and the protocol has said how.
   [[nodiscard]] bool over() const { return over_; }
-  /// Why, as a user would be told.
-  [[nodiscard]] const std::string& note() const { return note_; }
   [[nodiscard]] const KeptJournal& journal() const { return journal_; }
 
   // NodeLink: of the vCPU.
@@ -243,7 +241,6 @@ class SimNode final : public NodeLink {
   bool run_over_ = false;  // The guest's.
   bool over_ = false;      // The node's.
   HostTime vcpu_at_ = HostTime::never();
-  std::string note_;
 
   JournalSeq delivered_;
   std::deque<Held> held_;  // Of a primary, as its gate has them.

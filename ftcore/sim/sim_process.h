@@ -16,7 +16,6 @@ class SimProcess {
  public:
   [[nodiscard]] bool dead() const { return dead_; }
   [[nodiscard]] bool host_lost() const { return host_lost_; }
-  [[nodiscard]] bool stopped() const { return stopped_; }
   [[nodiscard]] bool running() const { return !dead_ && !stopped_; }
 
   /// Happens now, when the process goes on, or never.

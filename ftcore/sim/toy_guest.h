@@ -1,7 +1,7 @@
 // A guest that is nothing but what a World can see of one: it makes outputs at ticks of its own,
 // echoes what it is given, has a timer, halts, and crosses grid lines. Everything it does depends
 // on every input it was ever given and on the tick of each, so one that is lost, doubled or late
-// shows in the next byte. A second of it costs microseconds.
+// shows in the next byte. A run of a pair of them takes about a millisecond.
 #pragma once
 
 #include <cstdint>

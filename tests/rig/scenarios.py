@@ -196,13 +196,14 @@ def ticks_per_second(node, seconds):
 
 
 SLOW_PERIOD_S = 0.02
-# The guest of a process that runs 10% of the time is 25 to 60 times slower here: each time it finds
-# its caches cold. With this share it is some 10 to 15 times slower; the run says how much.
+# The guest of a process that runs 10% of the time is slower than a tenth, by how much depends on the
+# host: each time it finds its caches cold. The run measures and says what this share came to.
 SLOW_RUNS_S = 0.003
+SLOWED_MIN = 5
 
 
 def slow_backup(run):
-    """The backup's guest is made ten times slower, 3 of each 20 ms: lag under control, memory bounded"""
+    """The backup runs 3 of each 20 ms, its guest ten times slower or more: lag and memory bounded"""
     run.boot()
     run.type_chain(60)
     run.wait_line(5)
@@ -243,6 +244,8 @@ def slow_backup(run):
     run.stop(run.pair.primary, backup)
     if len(lags) < 20:
         raise Failure(f"only {len(lags)} samples of the lag; the chain is too short")
+    if slowed < SLOWED_MIN:
+        raise Failure(f"the backup's guest was only {slowed:.1f} times slower: that shows nothing")
     if settled is None:
         raise Failure("the execution lag never came below its target")
     p95 = sorted(lags)[int(len(lags) * 0.95)]
