@@ -1,11 +1,11 @@
 #include "emulator/unicorn/library_clock.h"
 
-#include <sys/syscall.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <ctime>
+
+#include "emulator/unicorn/original.h"
 
 namespace ftvm::unicorn {
 namespace {
@@ -43,22 +43,24 @@ bool engine_time(timespec* out) {
 }  // namespace
 }  // namespace ftvm::unicorn
 
-// Outside the engine the system call answers: the C library's own definition is the one replaced
-// here, and 60 ns a call do not matter to the few host threads that ask.
+// Outside the engine the C library's own definition answers, from the vDSO and without a system
+// call: a vCPU asks thousands of times a second.
 extern "C" {
 
-__attribute__((visibility("default"))) int clock_gettime(clockid_t clock, timespec* out) noexcept {
+FTVM_EXPORT int clock_gettime(clockid_t clock, timespec* out) noexcept {
   if (ftvm::unicorn::engine_time(out)) return 0;
-  return static_cast<int>(syscall(SYS_clock_gettime, clock, out));
+  FTVM_ORIGINAL(clock_gettime);
+  return original(clock, out);
 }
 
-__attribute__((visibility("default"))) int gettimeofday(timeval* out, void* zone) noexcept {
+FTVM_EXPORT int gettimeofday(timeval* out, void* zone) noexcept {
   timespec now{};
   if (ftvm::unicorn::engine_time(&now)) {
     out->tv_sec = now.tv_sec;
     out->tv_usec = now.tv_nsec / 1000;
     return 0;
   }
-  return static_cast<int>(syscall(SYS_gettimeofday, out, zone));
+  FTVM_ORIGINAL(gettimeofday);
+  return original(out, zone);
 }
 }
