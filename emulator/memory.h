@@ -14,7 +14,7 @@ inline constexpr std::uint64_t kPageBytes = 4096;
 inline constexpr std::uint64_t kRamBytesMin = 64ull << 20;
 inline constexpr std::uint64_t kRamBytesMax = 3ull << 30;  // Below the 32-bit PCI hole.
 /// RAM is digested in this many equal slices, so that a rolling scan never stalls the guest.
-inline constexpr std::uint32_t kRamSlices = 64;
+inline constexpr std::uint32_t kRamSlices = 256;
 
 class GuestMemory {
  public:

@@ -12,7 +12,7 @@
 
 namespace ftvm::replay {
 
-inline constexpr std::uint32_t kJournalFormatVersion = 1;
+inline constexpr std::uint32_t kJournalFormatVersion = 2;
 /// Of each text of an identity. Units: bytes.
 inline constexpr std::size_t kIdentityTextMax = std::size_t{64} << 10;
 

@@ -73,7 +73,7 @@ enum class ClockMode : std::uint8_t { kVirtual = 1, kHost = 2 };
 /// What both sides of a pair, or a recording and its replay, must have in common. Everything here
 /// decides bytes; a difference is refused by the name of the field.
 struct MachineIdentity {
-  std::uint32_t format_version = 1;
+  std::uint32_t format_version = 2;
   std::string ftvm_version;
   std::string engine_version;  // libunicorn's, "2.1.4".
   std::uint64_t ram_bytes = 0;

@@ -211,11 +211,11 @@ TEST(HeaderCodec, GivesBackTheHeader) {
 
 TEST(HeaderCodec, RefusesAnotherFormatVersionByName) {
   Bytes payload = encode_header(some_header());
-  payload[0] = 2;
+  payload[0] = 3;
   const auto back = decode_header(payload);
   ASSERT_FALSE(back);
   EXPECT_EQ(back.error().code(), ErrorCode::kMismatch);
-  EXPECT_EQ(back.error().message(), "format version 2; this program reads version 1");
+  EXPECT_EQ(back.error().message(), "format version 3; this program reads version 2");
 }
 
 TEST(HeaderCodec, RefusesWhatIsNoHeader) {
@@ -223,7 +223,7 @@ TEST(HeaderCodec, RefusesWhatIsNoHeader) {
   Bytes payload = encode_header(some_header());
   payload.pop_back();
   EXPECT_EQ(decode_header(payload).error().code(), ErrorCode::kBadData);
-  EXPECT_EQ(decode_header(Bytes{1, 0, 0, 0}).error().code(), ErrorCode::kBadData);
+  EXPECT_EQ(decode_header(Bytes{2, 0, 0, 0}).error().code(), ErrorCode::kBadData);
 }
 
 TEST(Identity, NamesTheFirstFieldThatDiffersWithBothValues) {
@@ -234,7 +234,7 @@ TEST(Identity, NamesTheFirstFieldThatDiffersWithBothValues) {
     std::string mine;
   };
   const std::vector<Case> cases{
-      {"format_version", [](auto& i) { i.format_version = 9; }, "1", "9"},
+      {"format_version", [](auto& i) { i.format_version = 9; }, "2", "9"},
       {"ftvm_version", [](auto& i) { i.ftvm_version = "9.9"; }, "\"0.1.0\"", "\"9.9\""},
       {"engine_version", [](auto& i) { i.engine_version = "2.2"; }, "\"2.1.4\"", "\"2.2\""},
       {"ram_bytes", [](auto& i) { i.ram_bytes = 1; }, "268435456", "1"},

@@ -346,7 +346,7 @@ TEST(JournalReader, NamesWhatItCannotOpen) {
   const Error error = JournalReader::open(dir.file("later")).error();
   EXPECT_EQ(error.code(), ErrorCode::kMismatch);
   EXPECT_EQ(error.message(),
-            dir.file("later") + ": header: format version 7; this program reads version 1");
+            dir.file("later") + ": header: format version 7; this program reads version 2");
 }
 
 }  // namespace
