@@ -75,9 +75,8 @@ void Node::run() {
 
 void Node::poll_once() {
   const auto descriptor = [](const auto& part) { return part ? part->descriptor() : -1; };
-  std::array<pollfd, 5> fds{{{node_wake_.fd(), POLLIN, 0},
+  std::array<pollfd, 4> fds{{{node_wake_.fd(), POLLIN, 0},
                              {descriptor(channel_), POLLIN, 0},
-                             {descriptor(heartbeats_), POLLIN, 0},
                              {descriptor(arbiter_), POLLIN, 0},
                              {descriptor(control_), POLLIN, 0}}};
   ::poll(fds.data(), fds.size(), poll_ms());
@@ -86,9 +85,9 @@ void Node::poll_once() {
   if (heartbeats_) heartbeats_->set_paused(paused() || idle_.load());
   // Whatever was sent may have used up the edge of ZeroMQ's descriptor; the others show a level.
   if (channel_) receive_channel();
-  if (fds[2].revents != 0) receive_heartbeats();
-  if (fds[3].revents != 0) receive_arbiter();
-  if (fds[4].revents != 0) control_->poll();
+  if (heartbeats_) receive_heartbeats();
+  if (fds[2].revents != 0) receive_arbiter();
+  if (fds[3].revents != 0) control_->poll();
   with_session([](auto& session, HostTime at) { session.on_tick(at); });
   confirm_outputs();
   carry_out();

@@ -107,9 +107,11 @@ void BackupSession::on_records(const Records& message) {
   FTVM_ASSERT(inbox_.accepted() == message.records.back().seq);
   core_.detector().on_progress(inbox_.limit(), core_.now());
   lag_.on_limit(inbox_.limit(), core_.now());
-  // First to the machine, then the acknowledgement: what is acknowledged will be executed.
+  // First to the machine, then the acknowledgement: what is acknowledged will be executed. And
+  // first the grant that comes with the records, or the acknowledgement would not say what that
+  // costs.
   core_.act(Deliver{message.records});
-  send_ack();
+  ack_due_ = true;
   for (const replay::Record& record : message.records) on_control_record(record);
 }
 
@@ -141,6 +143,7 @@ void BackupSession::on_control_record(const replay::Record& record) {
   const auto* end = std::get_if<replay::End>(&record.body);
   if (end == nullptr) return;
   FTVM_ASSERT(core_.role() == Role::kBackup);
+  send_ack();  // In the roles that follow nothing is said any more.
   end_reason_ = end->reason;
   switch (end_plan(end->reason)) {
     case EndPlan::kBothEnd: {
@@ -166,8 +169,10 @@ void BackupSession::on_grant(const Progress& progress) {
     return break_off("a grant behind record " + std::to_string(progress.recorded.value) +
                      ", received was " + std::to_string(inbox_.accepted().value));
   }
-  if (!inbox_.grant(progress.tick)) return break_off("a grant was taken back");
-  lag_.on_limit(inbox_.limit(), core_.now());
+  if (!inbox_.grant(progress.tick) || progress.ran_us < lag_.ran_us()) {
+    return break_off("a grant was taken back");
+  }
+  lag_.on_grant(inbox_.limit(), progress.ran_us, core_.now());
   core_.detector().on_progress(progress.tick, core_.now());
   core_.act(Grant{progress.tick});
 }

@@ -53,8 +53,11 @@ void BackupSession::on_tick(HostTime now) {
 
 HostTime BackupSession::next_due() const {
   const HostTime due = core_.tick_due();
-  const bool news = connected() && has_news();
-  return news ? std::min(due, HostTime{acked_at_.ns + kAckNs}) : due;
+  if (!connected()) return due;
+  if (ack_due_) return core_.now();
+  // As after a grant (PrimarySession): what will soon be reported needs no wake of its own.
+  const HostTime again{acked_at_.ns + report_ns()};
+  return has_news() || core_.now() < again ? std::min(due, again) : due;
 }
 
 void BackupSession::judge_peer() {
@@ -189,6 +192,7 @@ void BackupSession::send_ack() {
   acked_ = {inbox_.accepted(), executed_, inbox_.room_bytes(), us(lag_.age_ms(core_.now())),
             us(lag_.cost_ms(core_.now()))};
   acked_at_ = core_.now();
+  ack_due_ = false;
   core_.send(acked_);
 }
 
@@ -203,7 +207,12 @@ void BackupSession::report_execution() {
   if (!connected()) return;
   const std::uint64_t plenty = inbox_.bytes_max() / 2;
   const bool room_again = acked_.room_bytes < plenty && inbox_.room_bytes() >= plenty;
-  if (room_again || (has_news() && core_.now().ns - acked_at_.ns >= kAckNs)) send_ack();
+  const bool report_due = has_news() && core_.now().ns - acked_at_.ns >= report_ns();
+  if (ack_due_ || room_again || report_due) send_ack();
+}
+
+std::int64_t BackupSession::report_ns() const {
+  return lag_.age_ms(core_.now()) < kBehindMs ? kAckNs : kAckBehindNs;
 }
 
 void BackupSession::start_heartbeats() {

@@ -56,7 +56,12 @@ class BackupSession {
     double execution_lag_ms;
   };
   static constexpr std::int64_t kHelloNs = 1'000 * kNsPerMs;  // Between two hellos.
-  static constexpr std::int64_t kAckNs = 10 * kNsPerMs;       // Between reports of execution.
+  /// Longest time without a report of execution. Longer than the primary's kGrantNs: the records
+  /// that come with a grant are acknowledged at once, and that is a report.
+  static constexpr std::int64_t kAckNs = 25 * kNsPerMs;
+  /// The same while it is this far behind: lag control steers by reports.
+  static constexpr std::int64_t kAckBehindNs = 10 * kNsPerMs;
+  static constexpr double kBehindMs = 50;
 
   BackupSession(Options options, HostTime now);
 
@@ -121,6 +126,7 @@ class BackupSession {
   void send_ack();
   [[nodiscard]] bool has_news() const;
   void report_execution();
+  [[nodiscard]] std::int64_t report_ns() const;
   void start_heartbeats();
   /// In a session, receiving, with an open channel.
   [[nodiscard]] bool connected() const;
@@ -140,6 +146,7 @@ class BackupSession {
   Tick executed_;
   Ack acked_;  // As last sent.
   HostTime acked_at_;
+  bool ack_due_ = false;  // Records came since.
   JournalSeq confirmed_;
 };
 

@@ -11,7 +11,10 @@ namespace {
 /// A machine that stands still would need for ever.
 constexpr double kCostMsMax = 3'600'000;
 /// How fast an old speed is forgotten.
-constexpr double kMemoryMs = 22;
+constexpr double kMemoryMs = 100;
+/// Where the primary waited for the world a backup is faster than it without end, and that says
+/// nothing of what comes next.
+constexpr double kSpeedMax = 2;
 
 double ms_between(HostTime from, HostTime to) {
   return static_cast<double>(to.ns - from.ns) / static_cast<double>(kNsPerMs);
@@ -20,15 +23,12 @@ double ms_between(HostTime from, HostTime to) {
 }  // namespace
 
 ExecutionLag::ExecutionLag(Tick at, HostTime now)
-    : limit_(at), executed_(at), learned_tick_(at), learned_at_(now) {}
+    : limit_(at), executed_(at), primary_(at), learned_tick_(at), learned_at_(now) {}
 
 void ExecutionLag::on_limit(Tick limit, HostTime now) {
   FTVM_ASSERT(limit >= limit_);
   if (limit == limit_) return;
-  if (executed_ == limit_) {  // It had nothing to do; that says nothing about its speed.
-    learned_at_ = now;
-    learned_tick_ = executed_;
-  }
+  if (executed_ == limit_) start_over(now);
   limit_ = limit;
   const bool recent = !samples_.empty() && now.ns - samples_.back().at.ns < kSampleNs;
   if (recent || samples_.size() == kSamplesMax) {
@@ -36,6 +36,11 @@ void ExecutionLag::on_limit(Tick limit, HostTime now) {
   } else {
     samples_.push_back({now, limit});
   }
+}
+
+void ExecutionLag::on_grant(Tick limit, std::uint64_t ran_us, HostTime now) {
+  primary_.on_mark(limit, ran_us);
+  on_limit(limit, now);
 }
 
 void ExecutionLag::on_executed(Tick tick, HostTime now) {
@@ -47,18 +52,31 @@ void ExecutionLag::on_executed(Tick tick, HostTime now) {
   learn_speed(now);
 }
 
+/// It had nothing to do. How fast it is may not be seen from that, but that it kept up may.
+void ExecutionLag::start_over(HostTime now) {
+  if (now.ns - learned_at_.ns >= kLearnNs && executed_ <= primary_.tick()) {
+    const double shown =
+        (primary_.ms_at(executed_) - primary_.ms_at(learned_tick_)) / ms_between(learned_at_, now);
+    speed_ = std::max(speed_, std::min(shown, 1.0));
+  }
+  learned_at_ = now;
+  learned_tick_ = executed_;
+}
+
 void ExecutionLag::learn_speed(HostTime now) {
   if (now.ns - learned_at_.ns < kLearnNs) return;
-  speed_ = speed_with(now);
+  if (executed_ > primary_.tick()) return;  // Nobody has said yet what that took.
+  speed_ = speed_with(primary_.ms_at(executed_), now);
   learned_tick_ = executed_;
   learned_at_ = now;
+  primary_.forget_before(learned_tick_);
 }
 
 /// The speed known, and what was shown since. What was shown for longer counts for more: a machine
 /// that is slowed tells of itself seldom.
-double ExecutionLag::speed_with(HostTime now) const {
+double ExecutionLag::speed_with(double reached_ms, HostTime now) const {
   const double ms = ms_between(learned_at_, now);
-  const double shown = static_cast<double>(executed_.value - learned_tick_.value) / ms;
+  const double shown = std::min((reached_ms - primary_.ms_at(learned_tick_)) / ms, kSpeedMax);
   return speed_ == 0 ? shown : shown + (speed_ - shown) * std::exp(-ms / kMemoryMs);
 }
 
@@ -70,9 +88,12 @@ double ExecutionLag::age_ms(HostTime now) const {
 
 double ExecutionLag::cost_ms(HostTime now) const {
   if (speed_ == 0 || executed_ == limit_) return 0;
-  const double speed = now.ns - learned_at_.ns < kStandingNs ? speed_ : speed_with(now);
-  const auto ticks = static_cast<double>(limit_.value - executed_.value);
-  return ticks < speed * kCostMsMax ? ticks / speed : kCostMsMax;
+  // One that stands still may be just before the next mark, and no farther.
+  const double speed = now.ns - learned_at_.ns < kStandingNs
+                           ? speed_
+                           : speed_with(primary_.ms_beyond(executed_), now);
+  const double primary_ms = primary_.ms_at(limit_) - primary_.ms_at(executed_);
+  return primary_ms < speed * kCostMsMax ? primary_ms / speed : kCostMsMax;
 }
 
 }  // namespace ftvm::ftcore

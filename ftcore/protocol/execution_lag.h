@@ -4,7 +4,8 @@
 //
 // Two figures, because neither is enough. When a slow backup has a backlog, the age of its oldest
 // part goes on growing long after the primary was slowed; what the backlog will still cost is known
-// at once, but only as well as the backup's speed is.
+// at once, but only as well as the backup's speed is. Speed is against the primary's, for the same
+// piece of the run: ticks for themselves say little (primary_time.h).
 //
 // Source: Scales, Nelson, Venkitachalam (2010), section 2.4, "execution lag". Floating point is
 // fine here: nothing of it reaches guest, journal or digest.
@@ -16,6 +17,7 @@
 
 #include "emulator/base/units.h"
 #include "ftcore/protocol/message.h"
+#include "ftcore/protocol/primary_time.h"
 
 namespace ftvm::ftcore {
 
@@ -26,6 +28,8 @@ class ExecutionLag {
 
   /// It may run to `limit` from now on. Range: never falls.
   void on_limit(Tick limit, HostTime now);
+  /// The same, and the primary's machine ran for `ran_us` to get there. Range: neither ever falls.
+  void on_grant(Tick limit, std::uint64_t ran_us, HostTime now);
   /// It stands at `tick`. Range: never falls; not beyond the limit.
   void on_executed(Tick tick, HostTime now);
 
@@ -35,6 +39,8 @@ class ExecutionLag {
   /// that has shown nothing for kStandingNs is slow, and slower with every moment.
   /// Units: milliseconds. Range: up to an hour.
   [[nodiscard]] double cost_ms(HostTime now) const;
+  /// As the last grant said.
+  [[nodiscard]] std::uint64_t ran_us() const { return primary_.ran_us(); }
 
  private:
   /// Arrivals kept, one each kSampleNs. Behind more than two seconds of them age_ms() is too high.
@@ -49,13 +55,15 @@ class ExecutionLag {
     HostTime at;  // When the limit rose to `limit`.
     Tick limit;
   };
+  void start_over(HostTime now);
   void learn_speed(HostTime now);
-  [[nodiscard]] double speed_with(HostTime now) const;
+  [[nodiscard]] double speed_with(double reached_ms, HostTime now) const;
 
   std::deque<Sample> samples_;  // Not executed yet; both fields rise.
   Tick limit_;
   Tick executed_;
-  double speed_ = 0;  // Ticks per millisecond while there was something to execute; 0 is not known.
+  PrimaryTime primary_;
+  double speed_ = 0;  // In primaries, while there was something to execute; 0 is not known.
   Tick learned_tick_;
   HostTime learned_at_;
 };

@@ -35,7 +35,7 @@ class JournalBuffer {
     std::uint64_t bytes_max = std::uint64_t{16} << 20;
     /// Sent at once when this much is unsent, or when the oldest of it is this old.
     std::uint64_t flush_bytes = std::uint64_t{64} << 10;
-    std::int64_t flush_ns = 1 * kNsPerMs;
+    std::int64_t flush_ns = 20 * kNsPerMs;
   };
   /// A message carries no more records than this, nor (but for a single record) more bytes than
   /// flush_bytes.

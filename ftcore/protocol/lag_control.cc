@@ -20,9 +20,10 @@ constexpr std::int64_t kSteerNs = 8 * kNsPerMs;
 constexpr double kStepSeconds = 0.01;
 // After a gap in acknowledgements one step is not made larger than this.
 constexpr double kSteerSecondsMax = 0.1;
-// Share of the target that is left alone: what a host's scheduler makes of a backup that keeps up.
-// The damping would take every such wave for an approach, and falls are quicker than rises.
-constexpr double kLeftAlone = 0.5;
+// Share of the target that is left alone: two grants, and what a host's scheduler makes of a backup
+// that keeps up. The damping would take every such wave for an approach, and falls are quicker than
+// rises.
+constexpr double kLeftAlone = 0.65;
 // In targets: what users are promised is lost.
 constexpr double kFar = 2;
 // A cost this much above the measured age is not believed: idle ticks cost the backup nothing.

@@ -19,7 +19,7 @@
 
 namespace ftvm::ftcore {
 
-inline constexpr std::uint32_t kProtocolVersion = 4;
+inline constexpr std::uint32_t kProtocolVersion = 5;
 
 /// 16 random bytes: of a pair (made by its first primary), of one start of one process
 /// (incarnation), of one handshake (session).
@@ -80,10 +80,12 @@ struct Records {
   bool operator==(const Records&) const = default;
 };
 /// Primary to backup: you may run up to this tick. What was recorded up to there has numbers up to
-/// `recorded`, all sent before this.
+/// `recorded`, all sent before this. `ran_us`: how long my machine ran to get there since the
+/// session began, without the time that it slept for lag control; microseconds, never falls.
 struct Progress {
   Tick tick;
   JournalSeq recorded;
+  std::uint64_t ran_us = 0;
   bool operator==(const Progress&) const = default;
 };
 /// Backup to primary. `accepted`: decoded, checked and in my memory without a gap up to here.

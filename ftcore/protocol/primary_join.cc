@@ -128,6 +128,8 @@ void PrimarySession::protect() {
   FTVM_ASSERT(stepped);
   FTVM_ASSERT(core_.gate().mode() == GateMode::kClosed);
   lag_.start(core_.now());
+  progressed_at_ = core_.now();
+  ran_ns_ = 0;
   duty_told_ = 1;
   core_.act(Journal{replay::Protected{core_.epoch()}});
 }

@@ -130,8 +130,11 @@ HostTime PrimarySession::next_due() const {
   HostTime due = core_.tick_due();
   if (!connected() || core_.role() == Role::kJoining) return due;
   due = std::min(due, buffer_.due_at());
-  const bool more = core_.role() == Role::kPrimary && buffer_.grant_limit(progress_) > granted_;
-  return more ? std::min(due, HostTime{granted_at_.ns + kGrantNs}) : due;
+  if (core_.role() != Role::kPrimary) return due;
+  // Right after a grant there is nothing to grant, but a machine that runs will soon have it; to be
+  // told so would cost a wake of its own.
+  const HostTime again{granted_at_.ns + kGrantNs};
+  return something_to_grant() || core_.now() < again ? std::min(due, again) : due;
 }
 
 void PrimarySession::judge_peer() {
@@ -197,6 +200,11 @@ void PrimarySession::on_output(JournalSeq mark, Output output, HostTime now) {
 void PrimarySession::on_progress(Tick tick, HostTime now) {
   core_.advance(now);
   FTVM_ASSERT(tick >= progress_);
+  // A machine that stands still does not run.
+  if (tick > progress_) {
+    ran_ns_ += static_cast<double>(core_.now().ns - progressed_at_.ns) * duty_told_;
+  }
+  progressed_at_ = core_.now();
   progress_ = tick;
   settle();
 }
@@ -260,8 +268,7 @@ void PrimarySession::on_leave(HostTime now) {
 /// What every event may have made possible.
 void PrimarySession::settle() {
   if (is_final(core_.role())) return;
-  flush();
-  grant();
+  send_what_is_due();
   core_.release();
   update_pause();
   if (core_.role() != Role::kEnding || !buffer_.empty()) return;
@@ -273,26 +280,36 @@ void PrimarySession::settle() {
   core_.finish(end_reason_, "");
 }
 
-void PrimarySession::flush() {
+/// Each message wakes three threads on either side, so what nobody waits for goes with the next
+/// grant.
+void PrimarySession::send_what_is_due() {
   if (!connected() || core_.role() == Role::kJoining) return;
+  const bool grant_due =
+      core_.role() == Role::kPrimary && core_.now().ns - granted_at_.ns >= kGrantNs;
+  const Tick granted_before = granted_;
+  if (grant_due) buffer_.want_flush();
+  flush();
+  if (!grant_due) return;
+  if (something_to_grant()) {
+    granted_ = buffer_.grant_limit(progress_);
+    core_.send(Progress{granted_, buffer_.sent(), static_cast<std::uint64_t>(ran_ns_) / 1000});
+  }
+  if (granted_ > granted_before) granted_at_ = core_.now();
+}
+
+void PrimarySession::flush() {
   for (;;) {
     std::vector<replay::Record> batch = buffer_.take_batch(core_.now());
     if (batch.empty()) return;
     FTVM_ASSERT(batch.back().seq == buffer_.sent());
     granted_ = std::max(granted_, batch.back().at);
-    granted_at_ = core_.now();
     lag_.on_sent(batch.back().seq, core_.now());
     core_.send(Records{std::move(batch)});
   }
 }
 
-void PrimarySession::grant() {
-  if (!connected() || core_.role() != Role::kPrimary) return;
-  const Tick limit = buffer_.grant_limit(progress_);
-  if (limit <= granted_ || core_.now().ns - granted_at_.ns < kGrantNs) return;
-  granted_ = limit;
-  granted_at_ = core_.now();
-  core_.send(Progress{limit, buffer_.sent()});
+bool PrimarySession::something_to_grant() const {
+  return buffer_.grant_limit(progress_) > granted_;
 }
 
 bool PrimarySession::out_of_credit() const {

@@ -61,9 +61,10 @@ class PrimarySession {
     JournalSeq confirmed;  // As told to the backup.
     Tick progress, granted, executed;
   };
-  /// Least time between two grants that nothing but progress asks for. What it adds to the
-  /// execution lag is a small part of the target; what a message costs on both nodes is not small.
-  static constexpr std::int64_t kGrantNs = 10 * kNsPerMs;
+  /// Least time between two grants, and how long a record waits that no output waits for. What it
+  /// adds to the execution lag is a small part of the target; what a message costs on both nodes is
+  /// not small.
+  static constexpr std::int64_t kGrantNs = 20 * kNsPerMs;
   /// Least time between two messages that outputs are confirmed.
   static constexpr std::int64_t kConfirmedNs = 50 * kNsPerMs;
 
@@ -128,8 +129,9 @@ class PrimarySession {
   void protect();
   void backup_lost(std::string_view why);
   void judge_peer();
+  void send_what_is_due();
   void flush();
-  void grant();
+  [[nodiscard]] bool something_to_grant() const;
   void tell_confirmed();
   void settle();
   void update_pause();
@@ -162,7 +164,9 @@ class PrimarySession {
   double duty_told_ = 1;
   JournalSeq recorded_;
   Tick progress_;
-  Tick granted_;  // The backup may run to here.
+  HostTime progressed_at_;
+  double ran_ns_ = 0;  // The machine's own time, in this session.
+  Tick granted_;       // The backup may run to here.
   HostTime granted_at_;
   Tick executed_;  // The backup's.
   JournalSeq confirmed_;

@@ -45,7 +45,7 @@ class SessionCore {
   SessionCore(Role role, Uuid incarnation);
 
   /// Longest time between two on_tick() of a session.
-  static constexpr std::int64_t kTickNsMax = 10 * kNsPerMs;
+  static constexpr std::int64_t kTickNsMax = 20 * kNsPerMs;
   /// When the next one is due at the latest: twice before the detector would take its own owner for
   /// stopped.
   [[nodiscard]] HostTime tick_due() const {

@@ -52,8 +52,7 @@ Result<std::unique_ptr<HeartbeatLink>> HeartbeatLink::open(const HeartbeatOption
 Status HeartbeatLink::set_up() {
   timer_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   stop_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  arrived_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!timer_ || !stop_ || !arrived_) return error_from_errno("create a descriptor");
+  if (!timer_ || !stop_) return error_from_errno("create a descriptor");
   // Signals are for the thread that owns the process; the new thread inherits the mask.
   sigset_t all;
   sigset_t before;
@@ -162,16 +161,6 @@ void HeartbeatLink::handle(ByteView datagram) {
   while (!queue_.try_push(received)) {
     if (queue_.try_pop()) count(kOverrun);
   }
-  raise_event(arrived_.get());
-}
-
-std::optional<ReceivedHeartbeat> HeartbeatLink::poll() {
-  std::optional<ReceivedHeartbeat> received = queue_.try_pop();
-  if (received) return received;
-  // Cleared only when the queue is empty, and then looked at once more: what came in between has
-  // either been seen here or set the event again.
-  take_event(arrived_.get());
-  return queue_.try_pop();
 }
 
 HeartbeatCounters HeartbeatLink::counters() const {

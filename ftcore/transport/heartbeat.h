@@ -83,10 +83,9 @@ class HeartbeatLink {
   /// The operator paused the machine: no progress is no failure.
   void set_paused(bool paused) { paused_.store(paused, std::memory_order_relaxed); }
 
-  /// Readable when poll() may have something. Lifetime: owned by this object.
-  [[nodiscard]] int descriptor() const { return arrived_.get(); }
-  /// The oldest heartbeat not yet taken, if any; never blocks.
-  std::optional<ReceivedHeartbeat> poll();
+  /// The oldest heartbeat not yet taken, if any; never blocks. Nobody is woken for it: it says when
+  /// it came, so it is early enough to look before the failure detector judges.
+  std::optional<ReceivedHeartbeat> poll() { return queue_.try_pop(); }
 
   [[nodiscard]] HeartbeatCounters counters() const;
 
@@ -115,8 +114,7 @@ class HeartbeatLink {
 
   UdpSocket socket_;
   ScopedFd timer_;
-  ScopedFd stop_;     // eventfd: the thread shall end.
-  ScopedFd arrived_;  // eventfd: the queue has something.
+  ScopedFd stop_;  // eventfd: the thread shall end.
   std::atomic<std::uint64_t> progress_{0};
   std::atomic<bool> paused_{false};
   std::array<std::atomic<std::uint64_t>, kCounters> counters_{};

@@ -75,6 +75,7 @@ Bytes body_bytes(const Progress& body) {
   wire::Progress out;
   out.set_tick(body.tick.value);
   out.set_recorded(body.recorded.value);
+  out.set_ran_us(body.ran_us);
   return replay::serialize_message(out);
 }
 Bytes body_bytes(const Ack& body) {
@@ -181,7 +182,7 @@ Result<Records> to_records(ByteView bytes) {
 }
 Result<Progress> to_progress(ByteView bytes) {
   const wire::Progress in = FTVM_TRY(parse_body<wire::Progress>(bytes));
-  return Progress{{in.tick()}, {in.recorded()}};
+  return Progress{{in.tick()}, {in.recorded()}, in.ran_us()};
 }
 Result<Ack> to_ack(ByteView bytes) {
   const wire::Ack in = FTVM_TRY(parse_body<wire::Ack>(bytes));

@@ -22,7 +22,7 @@
 namespace ftvm::ftcore {
 
 /// Of the bytes; what the messages mean has a version of its own (kProtocolVersion).
-inline constexpr std::uint32_t kWireVersion = 4;
+inline constexpr std::uint32_t kWireVersion = 5;
 
 /// Version, pair, session and epoch in front of every body.
 inline constexpr std::size_t kWireEnvelopeBytes = 4 + 16 + 16 + 8;

