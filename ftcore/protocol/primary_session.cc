@@ -133,8 +133,7 @@ HostTime PrimarySession::next_due() const {
   if (core_.role() != Role::kPrimary) return due;
   // Right after a grant there is nothing to grant, but a machine that runs will soon have it; to be
   // told so would cost a wake of its own.
-  const HostTime again{granted_at_.ns + kGrantNs};
-  return something_to_grant() || core_.now() < again ? std::min(due, again) : due;
+  return something_to_grant() || core_.now() < grant_due() ? std::min(due, grant_due()) : due;
 }
 
 void PrimarySession::judge_peer() {
@@ -284,12 +283,11 @@ void PrimarySession::settle() {
 /// grant.
 void PrimarySession::send_what_is_due() {
   if (!connected() || core_.role() == Role::kJoining) return;
-  const bool grant_due =
-      core_.role() == Role::kPrimary && core_.now().ns - granted_at_.ns >= kGrantNs;
+  const bool grants = core_.role() == Role::kPrimary && core_.now() >= grant_due();
   const Tick granted_before = granted_;
-  if (grant_due) buffer_.want_flush();
+  if (grants) buffer_.want_flush();
   flush();
-  if (!grant_due) return;
+  if (!grants) return;
   if (something_to_grant()) {
     granted_ = buffer_.grant_limit(progress_);
     core_.send(Progress{granted_, buffer_.sent(), static_cast<std::uint64_t>(ran_ns_) / 1000});
@@ -306,6 +304,10 @@ void PrimarySession::flush() {
     lag_.on_sent(batch.back().seq, core_.now());
     core_.send(Records{std::move(batch)});
   }
+}
+
+HostTime PrimarySession::grant_due() const {
+  return {granted_at_.ns + (duty_told_ < kSlowedDuty ? kGrantSlowedNs : kGrantNs)};
 }
 
 bool PrimarySession::something_to_grant() const {

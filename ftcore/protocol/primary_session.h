@@ -65,6 +65,10 @@ class PrimarySession {
   /// adds to the execution lag is a small part of the target; what a message costs on both nodes is
   /// not small.
   static constexpr std::int64_t kGrantNs = 20 * kNsPerMs;
+  /// The same while lag control lets the primary run less than kSlowedDuty: then messages cost
+  /// nobody anything, and what a slow backup has sooner is known sooner.
+  static constexpr std::int64_t kGrantSlowedNs = 5 * kNsPerMs;
+  static constexpr double kSlowedDuty = 0.5;
   /// Least time between two messages that outputs are confirmed.
   static constexpr std::int64_t kConfirmedNs = 50 * kNsPerMs;
 
@@ -132,6 +136,7 @@ class PrimarySession {
   void send_what_is_due();
   void flush();
   [[nodiscard]] bool something_to_grant() const;
+  [[nodiscard]] HostTime grant_due() const;
   void tell_confirmed();
   void settle();
   void update_pause();

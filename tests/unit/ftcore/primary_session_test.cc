@@ -329,6 +329,9 @@ TEST(PrimarySession, SaysHowLongItsMachineRan) {
   const std::uint64_t before = ran_us({4000});
   EXPECT_NEAR(static_cast<double>(ran_us({5000}) - before), 30'000 * duty, 100)
       << "what lag control makes it sleep does not count either";
+  f.primary.on_progress({5001}, f.now());
+  EXPECT_EQ(f.primary.next_due().ns, f.now().ns + PrimarySession::kGrantSlowedNs)
+      << "and a backup that slow hears more often";
 }
 
 TEST(PrimarySession, PausesWhenTheBackupHasNoRoomAndGoesOnWhenItHas) {
