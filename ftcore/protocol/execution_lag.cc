@@ -59,14 +59,18 @@ void ExecutionLag::start_over(HostTime now) {
         (primary_.ms_at(executed_) - primary_.ms_at(learned_tick_)) / ms_between(learned_at_, now);
     speed_ = std::max(speed_, std::min(shown, 1.0));
   }
-  learned_at_ = now;
-  learned_tick_ = executed_;
+  learn_from(now);
 }
 
 void ExecutionLag::learn_speed(HostTime now) {
   if (now.ns - learned_at_.ns < kLearnNs) return;
   if (executed_ > primary_.tick()) return;  // Nobody has said yet what that took.
   speed_ = speed_with(primary_.ms_at(executed_), now);
+  learn_from(now);
+}
+
+/// The next piece begins here.
+void ExecutionLag::learn_from(HostTime now) {
   learned_tick_ = executed_;
   learned_at_ = now;
   primary_.forget_before(learned_tick_);

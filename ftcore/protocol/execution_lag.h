@@ -57,6 +57,7 @@ class ExecutionLag {
   };
   void start_over(HostTime now);
   void learn_speed(HostTime now);
+  void learn_from(HostTime now);
   [[nodiscard]] double speed_with(double reached_ms, HostTime now) const;
 
   std::deque<Sample> samples_;  // Not executed yet; both fields rise.

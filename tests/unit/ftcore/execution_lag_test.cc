@@ -114,6 +114,19 @@ TEST(ExecutionLag, OneThatKeptUpIsNotSlowAnyMore) {
   EXPECT_LE(lag.cost_ms(at_ms(500)), 22);
 }
 
+TEST(ExecutionLag, KnowsWhatABacklogCostsHoweverLongItHadNone) {
+  ExecutionLag lag(Tick{0}, at_ms(0));
+  for (std::int64_t ms = 10; ms <= 20'000; ms += 10) {
+    grant(lag, ms, at_ms(ms));
+    lag.on_executed(ticks(ms), {at_ms(ms).ns + kNsPerMs / 10});
+  }
+  lag.on_grant({20'000'001}, 20'030'000, at_ms(20'001));  // A tick that took 30 ms,
+  lag.on_grant({21'000'000}, 20'040'000, at_ms(20'002));  // and very many that took 10.
+  EXPECT_NEAR(lag.cost_ms(at_ms(20'002)), 40, 4);
+  lag.on_executed({20'000'001}, at_ms(20'003));
+  EXPECT_NEAR(lag.cost_ms(at_ms(20'003)), 10, 1);
+}
+
 TEST(ExecutionLag, CodeThatIsSlowForThePrimaryTooIsNoSlowBackup) {
   ExecutionLag lag(Tick{0}, at_ms(0));
   std::uint64_t tick = 0;
