@@ -260,18 +260,26 @@ void set_cpl(RawState state, unsigned cpl) {
   state.hflags() = (state.hflags() & ~Hflags::kCplMask) | cpl;
 }
 
+namespace {
+
+/// Breakpoint `i` is enabled and of the kind that RF suppresses.
+bool executes(std::uint64_t dr7, unsigned i) {
+  return ((dr7 >> (2 * i)) & 3) != 0 && ((dr7 >> (16 + 4 * i)) & 3) == 0;
+}
+
+}  // namespace
+
 bool breakpoints_armed(RawState state) {
-  constexpr std::uint64_t kEnables = 0xff;
-  return (state.dr(7) & kEnables) != 0;
+  for (unsigned i = 0; i < 4; ++i) {
+    if (executes(state.dr(7), i)) return true;
+  }
+  return false;
 }
 
 bool breakpoint_at(RawState state) {
   if ((state.system_flags() & Rflags::kRf) != 0) return false;
-  const std::uint64_t dr7 = state.dr(7);
   for (unsigned i = 0; i < 4; ++i) {
-    const bool enabled = ((dr7 >> (2 * i)) & 3) != 0;
-    const bool executes = ((dr7 >> (16 + 4 * i)) & 3) == 0;
-    if (enabled && executes && state.dr(i) == state.linear_rip()) return true;
+    if (executes(state.dr(7), i) && state.dr(i) == state.linear_rip()) return true;
   }
   return false;
 }

@@ -66,7 +66,8 @@ void load_code_segment(RawState state, std::uint16_t selector, std::uint64_t bas
 /// CPL lives in hflags.
 void set_cpl(RawState state, unsigned cpl);
 PagingState paging_of(RawState state);
-/// Whether any breakpoint is enabled, of whatever kind.
+/// Whether an execution breakpoint is enabled; the other kinds know no RF (SDM 3, 17.3.1.1). Arming
+/// one flushes all translations, so it is never missed.
 bool breakpoints_armed(RawState state);
 /// Whether one of them is an execution breakpoint for the next instruction, not passed by RF.
 bool breakpoint_at(RawState state);

@@ -1,5 +1,6 @@
 // What a guest can tell of how the library works, made the same for both engines: what its TLB
-// holds, where its blocks end and so which pages it fetches, and what it runs that a CPU refuses.
+// holds, where its blocks end, and so which pages it fetches and what PUSHF sees, and what it runs
+// that a CPU refuses.
 // An engine for which a name cannot be replaced, or whose blocks do not end where they should
 // (calibrate_blocks), goes on without, and says so.
 //
@@ -152,6 +153,16 @@ FTVM_EXPORT std::uint32_t cpu_ldub_code_x86_64(void* state, Address address) {
   return cpu != nullptr ? cpu->fetched(address, byte) : byte;
 }
 
+// --- flags
+
+// PUSHF clears RF and VM in what it pushes (SDM volume 2, PUSHF). The library leaves RF, which it
+// clears late: a guest would see where its blocks end.
+FTVM_EXPORT Address helper_read_eflags_x86_64(void* cpu_state) {
+  constexpr Address kRf = 1u << 16, kVm = 1u << 17;
+  FTVM_ORIGINAL(helper_read_eflags_x86_64);
+  return original(cpu_state) & ~(kRf | kVm);
+}
+
 }  // extern "C"
 
 namespace ftvm::unicorn {
@@ -165,6 +176,7 @@ Status check_shared_interposition() {
       {"translator_loop_x86_64", reinterpret_cast<void*>(&translator_loop_x86_64)},
       {"get_page_addr_code_x86_64", reinterpret_cast<void*>(&get_page_addr_code_x86_64)},
       {"cpu_ldub_code_x86_64", reinterpret_cast<void*>(&cpu_ldub_code_x86_64)},
+      {"helper_read_eflags_x86_64", reinterpret_cast<void*>(&helper_read_eflags_x86_64)},
   });
 }
 

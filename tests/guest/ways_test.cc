@@ -164,6 +164,23 @@ std::vector<std::tuple<Guest, EngineKind>> cases() {
 }
 INSTANTIATE_TEST_SUITE_P(Corpus, Ways, ::testing::ValuesIn(cases()), name_of);
 
+/// Where a guest arms, disarms and changes breakpoints, the engine's own notion of them must not
+/// depend on where it was stopped last.
+TEST(Ways, AStopAnywhereAmongBreakpointsDoesNotMatter) {
+  constexpr std::uint64_t kTicksBeforeTheEnd = 1'000;
+  const Bytes image = guest_image("debug");
+  const auto run = [&image](Tick visit) {
+    GuestMachine machine({.engine = EngineKind::kAccelerated}, image);
+    WaysWorld outside({.visit = visit});
+    const RunResult result = machine.run(outside);
+    return outcome(machine, result, outside.transcript());
+  };
+  const Outcome plain = run({});
+  for (std::uint64_t at = plain.at.value - kTicksBeforeTheEnd; at < plain.at.value; ++at) {
+    ASSERT_EQ(run({at}), plain) << "stopped at " << at;
+  }
+}
+
 TEST(Ways, TheEnginesAgree) {
   for (const Guest& guest : guests()) {
     std::vector<Outcome> outcomes;
