@@ -69,9 +69,8 @@ class Receiver : public ::testing::Test {
  protected:
   Receiver() {
     for (const Side side : {Side::kPrimary, Side::kBackup}) {
-      receiver_.attach(side, {.process = &processes_[side], .on_confirmed = [this, side](auto has) {
-                                confirmed_[side] = has;
-                              }});
+      receiver_.attach(side, {.process = &processes_[side],
+                              .on_confirmed = [this, side](auto has) { confirmed_[side] = has; }});
     }
   }
   void say(Side from, Epoch epoch, std::uint64_t offset, const Bytes& bytes) {
