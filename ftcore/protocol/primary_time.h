@@ -1,7 +1,6 @@
-// How long the primary's machine ran to get to a tick, as its grants say: what is left to execute
-// in the only unit that stays the same when the guest turns from translating new code to a tight
-// loop, or when lag control slows the primary. Ticks cost a hundred times more there than here, and
-// a hundred times more on both nodes.
+// How long the primary's machine ran to get to a tick, as its grants say. What a backup has left to
+// execute is measured in it, and not in ticks: a tick of code that runs for the first time costs
+// some hundred times more than one of a loop, on both nodes alike.
 //
 // Threading: none of its own.
 #pragma once

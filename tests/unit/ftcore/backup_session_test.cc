@@ -356,6 +356,17 @@ TEST(BackupSession, LeavingSaysByeAndFinishes) {
   EXPECT_NE(early.poll().find<Finish>(), nullptr) << "also before the session";
 }
 
+TEST(BackupSession, AGrantThatTakesSomethingBackEndsTheSession) {
+  for (const Progress& taken_back : {Progress{{999}, {}, 1'000}, Progress{{2'000}, {}, 999}}) {
+    BackupFixture f;
+    f.protect();
+    f.say(Progress{{1'000}, {f.seq}, 1'000});
+    const Actions actions = f.say(Progress{taken_back.tick, {f.seq}, taken_back.ran_us});
+    EXPECT_EQ(actions.find<Grant>(), nullptr);
+    EXPECT_NE(actions.find<CloseChannel>(), nullptr);
+  }
+}
+
 TEST(BackupSession, AGrantBehindARecordThatDidNotArriveEndsTheSession) {
   for (const std::uint64_t missing : {1, 1000}) {
     BackupFixture f;

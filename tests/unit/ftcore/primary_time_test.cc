@@ -6,10 +6,16 @@
 namespace ftvm::ftcore {
 namespace {
 
-TEST(PrimaryTime, IsEvenBetweenTwoMarksAndKnowsNothingBeyondTheLast) {
+/// 10 ms for the first hundred ticks, 2 ms for the next.
+PrimaryTime marked_twice() {
   PrimaryTime time(Tick{100});
   time.on_mark({200}, 10'000);
   time.on_mark({300}, 12'000);
+  return time;
+}
+
+TEST(PrimaryTime, IsEvenBetweenTwoMarksAndKnowsNothingBeyondTheLast) {
+  const PrimaryTime time = marked_twice();
   EXPECT_EQ(time.ms_at({100}), 0);
   EXPECT_DOUBLE_EQ(time.ms_at({150}), 5);
   EXPECT_DOUBLE_EQ(time.ms_at({200}), 10);
@@ -20,9 +26,7 @@ TEST(PrimaryTime, IsEvenBetweenTwoMarksAndKnowsNothingBeyondTheLast) {
 }
 
 TEST(PrimaryTime, SaysHowFarOneBetweenTwoMarksMayHaveCome) {
-  PrimaryTime time(Tick{100});
-  time.on_mark({200}, 10'000);
-  time.on_mark({300}, 12'000);
+  const PrimaryTime time = marked_twice();
   EXPECT_DOUBLE_EQ(time.ms_beyond({100}), 10);
   EXPECT_DOUBLE_EQ(time.ms_beyond({199}), 10);
   EXPECT_DOUBLE_EQ(time.ms_beyond({200}), 12);
