@@ -6,6 +6,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <ctime>
@@ -95,8 +96,6 @@ Status HeartbeatLink::start_session(const HeartbeatSession& session) {
   const MutexLock lock(mutex_);
   FTVM_TRY(arm_timer(session.heartbeat_ms));
   active_ = std::move(active);
-  while (queue_.try_pop()) {
-  }
   return {};
 }
 
@@ -105,19 +104,14 @@ void HeartbeatLink::stop_session() {
   const Status disarmed = arm_timer(0);
   FTVM_ASSERT(disarmed.has_value());
   active_.reset();
-  while (queue_.try_pop()) {
-  }
 }
 
 void HeartbeatLink::run() {
-  std::array<pollfd, 3> fds{
-      {{stop_.get(), POLLIN, 0}, {timer_.get(), POLLIN, 0}, {socket_.descriptor(), POLLIN, 0}}};
+  std::array<pollfd, 2> fds{{{stop_.get(), POLLIN, 0}, {timer_.get(), POLLIN, 0}}};
   for (;;) {
     if (::poll(fds.data(), fds.size(), -1) < 0) continue;  // Only EINTR, and signals are blocked.
     if (fds[0].revents != 0) return;
-    // Sending comes first: a flood of datagrams must not make us look dead.
-    if (fds[1].revents != 0 && take_event(timer_.get())) send_one();
-    if (fds[2].revents != 0) receive_some();
+    if (take_event(timer_.get())) send_one();
   }
 }
 
@@ -134,33 +128,42 @@ void HeartbeatLink::send_one() {
   count(socket_.send_to(active_->peer, datagram) ? kSent : kNotSent);
 }
 
-void HeartbeatLink::receive_some() {
+std::optional<ReceivedHeartbeat> HeartbeatLink::poll() {
   std::array<std::uint8_t, kHeartbeatBytes + 1> buffer{};  // One more, to see what is too long.
-  for (int i = 0; i < kDatagramsPerWakeMax; ++i) {
-    const std::optional<std::size_t> size = socket_.receive(buffer);
-    if (!size) return;
+  for (int i = 0; i < kDatagramsPerPollMax; ++i) {
+    const HostTime now = monotonic_now();
+    const auto datagram = socket_.receive(buffer);
+    if (!datagram) {
+      emptied_at_ = now;
+      return std::nullopt;
+    }
     const MutexLock lock(mutex_);
-    handle(ByteView(buffer).first(*size));
+    const auto heartbeat = handle(ByteView(buffer).first(datagram->size_bytes));
+    if (!heartbeat) continue;
+    // A clock that was stepped meanwhile cannot move it out of the time in which it must have come.
+    const HostTime came{now.ns - datagram->age_ns};
+    return ReceivedHeartbeat{*heartbeat, std::clamp(came, std::min(emptied_at_, now), now)};
   }
+  return std::nullopt;
 }
 
-void HeartbeatLink::handle(ByteView datagram) {
-  if (!active_) return count(kRejected);
+std::optional<Heartbeat> HeartbeatLink::handle(ByteView datagram) {
+  const auto drop = [this](Counter why) {
+    count(why);
+    return std::nullopt;
+  };
+  if (!active_) return drop(kRejected);
   const HeartbeatSession& session = active_->session;
   const HeartbeatSide peer_side =
       session.side == HeartbeatSide::kPrimary ? HeartbeatSide::kBackup : HeartbeatSide::kPrimary;
   const Result<Heartbeat> heartbeat = decode_heartbeat(datagram, peer_side, session.key);
-  if (!heartbeat || heartbeat->session != session.session) return count(kRejected);
+  if (!heartbeat || heartbeat->session != session.session) return drop(kRejected);
   // Whoever goes on in a higher epoch counts from 1 again.
   const std::pair order(heartbeat->epoch, heartbeat->number);
-  if (order <= active_->last_accepted) return count(kStale);
+  if (order <= active_->last_accepted) return drop(kStale);
   active_->last_accepted = order;
   count(kAccepted);
-  const ReceivedHeartbeat received{*heartbeat, monotonic_now()};
-  // The newest say most: when nobody takes them, the oldest go.
-  while (!queue_.try_push(received)) {
-    if (queue_.try_pop()) count(kOverrun);
-  }
+  return *heartbeat;
 }
 
 HeartbeatCounters HeartbeatLink::counters() const {
@@ -171,8 +174,7 @@ HeartbeatCounters HeartbeatLink::counters() const {
           .not_sent = value(kNotSent),
           .accepted = value(kAccepted),
           .rejected = value(kRejected),
-          .stale = value(kStale),
-          .overrun = value(kOverrun)};
+          .stale = value(kStale)};
 }
 
 }  // namespace ftvm::ftcore

@@ -1,5 +1,7 @@
 // Heartbeats of a pair: a thread of its own tells the peer "I am here, and my vCPU stands there"
-// every few milliseconds, whatever the node's other threads do, and listens for the same from it.
+// every few milliseconds, whatever the node's other threads do. What the peer says stays in the
+// socket until somebody asks: the system notes when it came, and to wake a thread for each of them
+// would cost a busy machine several times what it takes to send them.
 //
 // It passes on what arrived and when; whether silence means death is the failure detector's to say.
 // A datagram that is not authentic, of another session, or not newer than the last one is counted
@@ -17,7 +19,6 @@
 #include <thread>
 #include <utility>
 
-#include "emulator/base/bounded_queue.h"
 #include "emulator/base/result.h"
 #include "emulator/base/scoped_fd.h"
 #include "emulator/base/thread_annotations.h"
@@ -45,17 +46,16 @@ inline constexpr std::uint32_t kHeartbeatMsMax = 60'000;
 
 struct ReceivedHeartbeat {
   Heartbeat heartbeat;
-  HostTime at;  // When it was taken from the socket; CLOCK_MONOTONIC.
+  HostTime at;  // When it came; CLOCK_MONOTONIC.
 };
 
-/// Datagrams since the socket was opened.
+/// Datagrams since the socket was opened, as far as they were taken from it.
 struct HeartbeatCounters {
   std::uint64_t sent = 0;
   std::uint64_t not_sent = 0;  // The system refused (no route, no buffer).
   std::uint64_t accepted = 0;
   std::uint64_t rejected = 0;  // Not a heartbeat of this session's peer.
   std::uint64_t stale = 0;     // Authentic, but not newer than the last one.
-  std::uint64_t overrun = 0;   // Accepted, then displaced by newer ones before anybody took it.
 };
 
 /// Threading: set_progress() and set_paused() from any thread, the rest from one.
@@ -72,8 +72,7 @@ class HeartbeatLink {
   [[nodiscard]] std::uint16_t port() const { return socket_.port(); }
 
   /// From now on heartbeats of this session are sent, at once and then every `heartbeat_ms`, and
-  /// only those are accepted; what was queued from another session is forgotten. The number starts
-  /// again. Errors: kUsage for the peer's address or the interval.
+  /// only those are accepted, of what is in the socket, too. The number starts again. Errors: kUsage for the peer's address or the interval.
   Status start_session(const HeartbeatSession& session);
   /// Falls silent and accepts nothing.
   void stop_session();
@@ -83,17 +82,18 @@ class HeartbeatLink {
   /// The operator paused the machine: no progress is no failure.
   void set_paused(bool paused) { paused_.store(paused, std::memory_order_relaxed); }
 
-  /// The oldest heartbeat not yet taken, if any; never blocks. Nobody is woken for it: it says when
-  /// it came, so it is early enough to look before the failure detector judges.
-  std::optional<ReceivedHeartbeat> poll() { return queue_.try_pop(); }
+  /// The oldest heartbeat not yet taken, if any; never blocks. Nobody is woken for it, so look
+  /// before the failure detector judges. Of one that nobody takes for seconds the system drops what
+  /// comes later.
+  std::optional<ReceivedHeartbeat> poll() FTVM_EXCLUDES(mutex_);
 
   [[nodiscard]] HeartbeatCounters counters() const;
 
  private:
-  static constexpr std::size_t kQueuedHeartbeatsMax = 256;
-  static constexpr int kDatagramsPerWakeMax = 64;
+  /// Garbage in a row; the rest waits for the next call.
+  static constexpr int kDatagramsPerPollMax = 1'000;
 
-  enum Counter : std::size_t { kSent, kNotSent, kAccepted, kRejected, kStale, kOverrun, kCounters };
+  enum Counter : std::size_t { kSent, kNotSent, kAccepted, kRejected, kStale, kCounters };
 
   /// What the thread works with.
   struct Active {
@@ -109,8 +109,7 @@ class HeartbeatLink {
   void count(Counter which) { counters_[which].fetch_add(1, std::memory_order_relaxed); }
   void run();
   void send_one() FTVM_EXCLUDES(mutex_);
-  void receive_some() FTVM_EXCLUDES(mutex_);
-  void handle(ByteView datagram) FTVM_REQUIRES(mutex_);
+  std::optional<Heartbeat> handle(ByteView datagram) FTVM_REQUIRES(mutex_);
 
   UdpSocket socket_;
   ScopedFd timer_;
@@ -118,7 +117,7 @@ class HeartbeatLink {
   std::atomic<std::uint64_t> progress_{0};
   std::atomic<bool> paused_{false};
   std::array<std::atomic<std::uint64_t>, kCounters> counters_{};
-  BoundedQueue<ReceivedHeartbeat> queue_{kQueuedHeartbeatsMax};
+  HostTime emptied_at_;  // What comes out of the socket came after this.
   Mutex mutex_;
   std::optional<Active> active_ FTVM_GUARDED_BY(mutex_);
   std::thread thread_;

@@ -2,15 +2,21 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/uio.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 #include "emulator/base/assert.h"
 
 namespace ftvm::ftcore {
 namespace {
+
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
 std::string text_of(const UdpEndpoint& endpoint) {
   const bool v6 = endpoint.host.find(':') != std::string::npos;
@@ -56,6 +62,9 @@ Result<UdpSocket> UdpSocket::bind(const UdpEndpoint& local) {
   self.fd_.reset(::socket(self.family_, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!self.fd_) return error_from_errno(text_of(local));
   const int off = 0;
+  const int on = 1;
+  // Without it a datagram seems to have come when it is taken: later, but never wrong.
+  (void)::setsockopt(self.fd_.get(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
   if (self.family_ == AF_INET6 &&
       ::setsockopt(self.fd_.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0) {
     return error_from_errno(text_of(local));
@@ -106,10 +115,27 @@ bool UdpSocket::send_to(const UdpAddress& remote, ByteView datagram) const {
          static_cast<ssize_t>(datagram.size());
 }
 
-std::optional<std::size_t> UdpSocket::receive(std::span<std::uint8_t> buffer) const {
-  const ssize_t size = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+std::optional<UdpSocket::Datagram> UdpSocket::receive(std::span<std::uint8_t> buffer) const {
+  iovec piece{buffer.data(), buffer.size()};
+  alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(timespec))> control{};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t size = ::recvmsg(fd_.get(), &message, 0);
   if (size < 0) return std::nullopt;
-  return static_cast<std::size_t>(size);
+  Datagram datagram{.size_bytes = static_cast<std::size_t>(size)};
+  const cmsghdr* first = CMSG_FIRSTHDR(&message);
+  if (first != nullptr && first->cmsg_level == SOL_SOCKET && first->cmsg_type == SO_TIMESTAMPNS) {
+    timespec came{}, now{};
+    std::memcpy(&came, CMSG_DATA(first), sizeof came);
+    (void)::clock_gettime(CLOCK_REALTIME, &now);
+    const std::int64_t age =
+        (now.tv_sec - came.tv_sec) * kNsPerSecond + (now.tv_nsec - came.tv_nsec);
+    datagram.age_ns = std::max<std::int64_t>(0, age);
+  }
+  return datagram;
 }
 
 }  // namespace ftvm::ftcore

@@ -47,8 +47,14 @@ class UdpSocket {
   /// False when the system did not take the datagram; as with a lost one, nothing is to be done.
   bool send_to(const UdpAddress& remote, ByteView datagram) const;
 
-  /// Size of the next datagram, cut to the buffer; nothing when there is none.
-  std::optional<std::size_t> receive(std::span<std::uint8_t> buffer) const;
+  struct Datagram {
+    std::size_t size_bytes = 0;  // Cut to the buffer.
+    /// So long ago the system took it from the network. As good as the host's clock: who steps it
+    /// makes this wrong. Range: not negative.
+    std::int64_t age_ns = 0;
+  };
+  /// The next datagram; nothing when there is none.
+  std::optional<Datagram> receive(std::span<std::uint8_t> buffer) const;
 
  private:
   ScopedFd fd_;
