@@ -52,8 +52,9 @@ BUSY_LOAD = 0.5
 # option: its meaning, its value, its value with --quick.
 NUMBERS = {
     "runs": ("turns of whatever has no number of its own", 5, 1),
-    "pairs": ("protected: pairs and plain machines in turn", 5, 1),
-    "job-seconds": ("protected: length of the job", 20, 2),
+    "pairs": ("protected: sets of a pair and two plain machines", 3, 1),
+    "protected-turns": ("protected: turns of each set", 9, 1),
+    "job-seconds": ("protected: length of the job", 4, 2),
     "kills": ("kill, host_lost: how often", 50, 1),
     "detection": ("kill: detection time, ms", 200, 200),
     "host-detection": ("host_lost: detection time, ms", 100, 100),
