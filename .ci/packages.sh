@@ -6,10 +6,11 @@ SETUP_PACKAGES=(
   build-essential cmake ninja-build pkg-config git ca-certificates
   libcapstone-dev libzmq3-dev cppzmq-dev libsodium-dev
   libprotobuf-dev protobuf-compiler libcli11-dev nlohmann-json3-dev
-  libxxhash-dev libzstd-dev
+  libxxhash-dev libzstd-dev libtomlplusplus-dev libpugixml-dev
   libgtest-dev libgmock-dev
   cpio zstd iproute2 python3
 )
+TEST_PACKAGES=(spin chromium netpbm)
 CLANG_PACKAGES=(clang libclang-rt-dev lld)
 FORMAT_PACKAGES=(git clang-format clang-tidy)
 BENCH_PACKAGES=(qemu-system-x86)

@@ -138,6 +138,8 @@ def run(options, folder):
 
 
 def main():
+    # So that whoever ends this also ends the pair.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser()
     parser.add_argument("ftvm")
     parser.add_argument("kernel")

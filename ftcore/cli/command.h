@@ -42,6 +42,7 @@ int exit_code_of(const Error& error);
 extern const Command kRunCommand;
 extern const Command kRecordCommand;
 extern const Command kReplayCommand;
+extern const Command kCampaignCommand;
 extern const Command kDoctorCommand;
 extern const Command kInspectCommand;
 extern const Command kDigestCommand;

@@ -5,9 +5,9 @@ namespace ftvm::cli {
 
 std::span<const Command> commands() {
   static const Command table[] = {
-      kRunCommand,    kRecordCommand, kReplayCommand,  kSnapshotCommand, kInspectCommand,
-      kDigestCommand, kDiffCommand,   kPrimaryCommand, kBackupCommand,   kConsoleCommand,
-      kCtlCommand,    kKeygenCommand, kDoctorCommand};
+      kRunCommand,    kRecordCommand, kReplayCommand,   kSnapshotCommand, kInspectCommand,
+      kDigestCommand, kDiffCommand,   kPrimaryCommand,  kBackupCommand,   kConsoleCommand,
+      kCtlCommand,    kKeygenCommand, kCampaignCommand, kDoctorCommand};
   return table;
 }
 

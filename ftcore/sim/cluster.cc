@@ -48,7 +48,7 @@ class EndlessTurn final : public Turn {
 
 /// As a planted bug changes what is between the nodes.
 Cluster::Options Cluster::planted(Options options) {
-  options.arbiter.two_winners = options.plant == Plant::kTwoWinners;
+  options.arbiter.two_winners = kPlantsCompiledIn && options.plant == Plant::kTwoWinners;
   return options;
 }
 
@@ -127,6 +127,10 @@ void Cluster::on_beat(Side from, const Heartbeat& heartbeat) {
 }
 
 void Cluster::on_moment(Side side, Moment moment, std::uint64_t number) {
+  if (options_.trace) {
+    const SimNode& node = *nodes_[side];
+    options_.trace({events_.now(), side, moment, number, node.role(), node.epoch(), node.at()});
+  }
   for (std::size_t i = 0; i < options_.plan.size(); ++i) {
     const Fault& fault = options_.plan[i];
     if (met_[i] || fault.moment != moment || fault.side != side || number < fault.number) continue;
@@ -247,20 +251,22 @@ bool Cluster::serves() {
   const std::uint64_t before = oracle_.shown();
   const HostTime until = events_.in(kProgressNs);
   while (oracle_.shown() == before && events_.now() < until) {
-    events_.run(std::min(until, events_.in(kStepNs)));
+    if (events_.step(until)) note_shown();
   }
   return oracle_.shown() > before;
+}
+
+void Cluster::note_shown() {
+  if (oracle_.shown() == shown_) return;
+  if (shown_ != 0) silence_ns_ = std::max(silence_ns_, events_.now().ns - shown_at_.ns);
+  shown_ = oracle_.shown();
+  shown_at_ = events_.now();
 }
 
 Cluster::Outcome Cluster::run() {
   for (const Side side : {Side::kPrimary, Side::kBackup}) nodes_[side]->start();
   const HostTime end{options_.run_us * kNsPerUs};
-  while (events_.step(std::max(end, calm_from_))) {
-    if (oracle_.shown() == shown_) continue;
-    if (shown_ != 0) silence_ns_ = std::max(silence_ns_, events_.now().ns - shown_at_.ns);
-    shown_ = oracle_.shown();
-    shown_at_ = events_.now();
-  }
+  while (events_.step(std::max(end, calm_from_))) note_shown();
   wind_up();
   return outcome();
 }
@@ -281,11 +287,19 @@ bool Cluster::never_protected() const {
   return role == Role::kWaiting || role == Role::kJoining;
 }
 
+/// A backup that has not joined yet asks for a primary as long as it lives, and there is none.
+bool Cluster::waits_for_ever(Side side) const {
+  const SimNode& primary = *nodes_[Side::kPrimary];
+  const bool gone = primary.process().dead() || is_final(primary.role());
+  const bool joined = nodes_[side]->epoch() > Epoch{0};
+  return side == Side::kBackup && gone && !joined;
+}
+
 /// Who is left must serve, and end when asked; then its journal says what it did.
 void Cluster::wind_up() {
   const auto over = [this](Side side) {
     const SimNode& node = *nodes_[side];
-    return node.process().dead() || node.over() || node.wedged();
+    return node.process().dead() || node.over() || node.wedged() || waits_for_ever(side);
   };
   if (!machine_lost_ && !planned_end_ && !serves()) {
     // A fault at a moment may have struck only now.
@@ -334,7 +348,7 @@ Cluster::Outcome Cluster::outcome() {
   outcome.failed_over = oracle_.ever_live();
   outcome.machine_lost = machine_lost_;
   outcome.silence_ns = silence_ns_;
-  outcome.faults_met = static_cast<std::size_t>(std::count(met_.begin(), met_.end(), true));
+  outcome.met = met_;
   Bytes all(oracle_.stream().begin(), oracle_.stream().end());
   ByteWriter writer(all);
   for (const Side side : {Side::kPrimary, Side::kBackup}) {

@@ -29,6 +29,16 @@ class Cluster {
   /// Makes the guest of a side, or a fresh one to replay a journal.
   using MakeGuest = std::function<std::unique_ptr<SimGuest>(Side)>;
 
+  /// A node has come past a moment: what a trace of a run is made of.
+  struct Passed {
+    HostTime at;
+    Side side;
+    Moment moment;
+    std::uint64_t number;
+    Role role;
+    Epoch epoch;
+    Tick tick;
+  };
   struct Options {
     std::uint64_t seed = 1;
     std::vector<Fault> plan;
@@ -41,6 +51,7 @@ class Cluster {
     /// The pair is left alone for so long; faults come at the places of the plan.
     std::int64_t run_us = 300'000;
     Plant plant = Plant::kNone;
+    std::function<void(const Passed&)> trace{};  // May be empty; changes nothing.
   };
   struct Outcome {
     std::vector<Violation> violations;
@@ -52,7 +63,7 @@ class Cluster {
     bool failed_over = false;     // A node went live alone.
     bool machine_lost = false;    // Faults took both halves; nobody promised anything.
     std::int64_t silence_ns = 0;  // The longest time without new output.
-    std::size_t faults_met = 0;
+    std::vector<bool> met;        // Of the plan: those faults that struck.
   };
 
   /// `make_guest` is called for both sides at once, and once more to replay.
@@ -79,8 +90,10 @@ class Cluster {
   [[nodiscard]] std::optional<Side> live() const;
   [[nodiscard]] std::string roles() const;
   bool serves();
+  void note_shown();
   [[nodiscard]] bool winner_is_gone() const;
   [[nodiscard]] bool never_protected() const;
+  [[nodiscard]] bool waits_for_ever(Side side) const;
   void wind_up();
   void replay_survivor();
   Outcome outcome();

@@ -46,6 +46,12 @@ constexpr bool is_lethal(FaultKind kind) {
   return kind == FaultKind::kKill || kind == FaultKind::kLoseHost || kind == FaultKind::kWedge;
 }
 
+/// It is over by itself, after Fault::for_us.
+constexpr bool lasts(FaultKind kind) {
+  return !is_lethal(kind) && kind != FaultKind::kReset && kind != FaultKind::kCorrupt &&
+         kind != FaultKind::kEnd;
+}
+
 struct Fault {
   FaultKind kind = FaultKind::kKill;
   Side side = Side::kPrimary;
@@ -54,7 +60,7 @@ struct Fault {
   std::optional<Moment> moment;
   std::uint64_t number = 0;
   std::int64_t after_us = 0;
-  std::int64_t for_us = 0;                 // How long, for those that end.
+  std::int64_t for_us = 0;                 // How long, for those that last.
   double share = 1;                        // Of kSlow.
   EndReason reason = EndReason::kStopped;  // Of kEnd.
   bool operator==(const Fault&) const = default;

@@ -5,6 +5,7 @@
 // memory, what left is what the node put on the wire.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -54,7 +55,10 @@ class Oracle {
   [[nodiscard]] std::uint64_t repeats() const { return repeats_; }
   /// A node went live alone.
   [[nodiscard]] bool ever_live() const { return ever_live_; }
-  [[nodiscard]] ByteView stream() const { return ByteView(said_).first(shown_); }
+  /// What the receiver has, as far as a node was seen to say it.
+  [[nodiscard]] ByteView stream() const {
+    return ByteView(said_).first(std::min<std::size_t>(shown_, said_.size()));
+  }
 
  private:
   Bytes said_;                               // All that ever left, by offset.

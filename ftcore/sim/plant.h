@@ -20,11 +20,21 @@ enum class Plant : std::uint8_t {
   kEpochStays,     // The survivor goes on in the epoch of the pair.
   kHaltedSpeaks,   // A node that halts lets out what it held.
   kMarkEarly,      // An output's mark has the tick before the one where it is complete.
+  kInputLate,      // The backup's machine is given its inputs one tick late.
+  kUnknownWins,    // No answer of the arbiter is taken for a good one.
+  kOwnBeats,       // A node takes its own heartbeats for the other side's.
 };
-inline constexpr std::array<std::string_view, 12> kPlantNames{
-    "none",          "release_early",  "ack_unseen",     "two_winners",
-    "skip_drain",    "confirm_unseen", "forget_reissue", "wrong_sync",
-    "wrong_replica", "epoch_stays",    "halted_speaks",  "mark_early"};
+inline constexpr std::array<std::string_view, 15> kPlantNames{
+    "none",           "release_early",  "ack_unseen", "two_winners",   "skip_drain",
+    "confirm_unseen", "forget_reissue", "wrong_sync", "wrong_replica", "epoch_stays",
+    "halted_speaks",  "mark_early",     "input_late", "unknown_wins",  "own_beats"};
+
+/// Anywhere else a plant does nothing.
+#ifdef FTVM_TEST_POINTS
+inline constexpr bool kPlantsCompiledIn = true;
+#else
+inline constexpr bool kPlantsCompiledIn = false;
+#endif
 
 constexpr std::string_view plant_name(Plant plant) {
   return kPlantNames[static_cast<std::size_t>(plant)];

@@ -207,7 +207,9 @@ void SimNode::beat_later(std::uint64_t generation) {
     const bool idle = !wedged_ && (idle_ || waiting_);
     const bool paused =
         idle || std::visit([](const auto& session) { return session.paused(); }, session_);
-    around_.beat(options_.side, {beats_->session, beats_->epoch, ++beat_number_, at_, paused});
+    const Heartbeat beat{beats_->session, beats_->epoch, ++beat_number_, at_, paused};
+    around_.beat(options_.side, beat);
+    if (planted(Plant::kOwnBeats)) on_heartbeat(beat);
   });
 }
 

@@ -159,7 +159,9 @@ class SimNode final : public NodeLink {
   /// Records that Plant::kSkipDrain keeps from the vCPU.
   static constexpr std::size_t kHeldBack = 8;
 
-  [[nodiscard]] bool planted(Plant plant) const { return options_.plant == plant; }
+  [[nodiscard]] bool planted(Plant plant) const {
+    return kPlantsCompiledIn && options_.plant == plant;
+  }
 
   // Of the session.
   [[nodiscard]] HostTime now() const { return options_.clock.local(around_.events.now()); }
@@ -200,6 +202,7 @@ class SimNode final : public NodeLink {
   void act(const SetDuty& duty);
   void act(const SetPaused& paused);
   void put_out(const Held& held);
+  void falsify(replay::Record& record) const;
   Orders& news();
 
   // Of the vCPU.
@@ -224,6 +227,7 @@ class SimNode final : public NodeLink {
   Session session_;
 
   std::deque<Action> actions_;
+  bool carrying_out_ = false;
   bool looking_ = false;  // The node thread was woken.
   HostTime tick_at_ = HostTime::never();
   std::optional<StartHeartbeats> beats_;

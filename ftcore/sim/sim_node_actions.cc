@@ -8,13 +8,16 @@
 
 namespace ftvm::ftcore::sim {
 
-/// A process that is stopped or dies in the middle goes on there, or never.
+/// A process that is stopped or dies in the middle goes on there, or never. What happens to it in
+/// the middle of an action is decided at once and carried out behind it.
 void SimNode::carry_out() {
+  if (std::exchange(carrying_out_, true)) return;
   while (!actions_.empty() && process_.running()) {
     const Action action = std::move(actions_.front());
     actions_.pop_front();
     std::visit([this](const auto& one) { act(one); }, action);
   }
+  carrying_out_ = false;
 }
 
 void SimNode::act(const Send& send) {
@@ -60,8 +63,10 @@ void SimNode::act(const Arbitrate& arbitrate) {
       arbitrate.epoch, arbitrate.incarnation, [this, arbitrate](ArbiterAnswer answer) {
         process_.tell([this, arbitrate, answer] {
           if (!pass(Moment::kArbiterSaid)) return;
+          const bool wins = planted(Plant::kUnknownWins) && answer == ArbiterAnswer::kUnknown;
+          const ArbiterAnswer heard = wins ? ArbiterAnswer::kWon : answer;
           decide(
-              [&](auto& session, HostTime at) { session.on_arbiter(arbitrate.epoch, answer, at); });
+              [&](auto& session, HostTime at) { session.on_arbiter(arbitrate.epoch, heard, at); });
           carry_out();
         });
       });
@@ -80,18 +85,22 @@ void SimNode::act(const SetBootTime& time) {
   news().boot_unix_s = time.boot_unix_s;
 }
 void SimNode::act(const Deliver& deliver) {
+  std::vector<replay::Record> given = deliver.records;
+  for (replay::Record& record : given) falsify(record);
   auto& records = planted(Plant::kSkipDrain) ? held_back_ : news().records;
-  records.insert(records.end(), deliver.records.begin(), deliver.records.end());
-  if (planted(Plant::kWrongSync)) {
-    for (replay::Record& record : records) {
-      if (auto* sync = std::get_if<ClockSync>(&record.body)) sync->base = sync->base.plus_ns(1);
-    }
-  }
+  records.insert(records.end(), given.begin(), given.end());
   if (planted(Plant::kSkipDrain) && held_back_.size() > kHeldBack) {
     const auto older = held_back_.end() - static_cast<std::ptrdiff_t>(kHeldBack);
     news().records.insert(news().records.end(), held_back_.begin(), older);
     held_back_.erase(held_back_.begin(), older);
   }
+}
+/// As a planted bug would.
+void SimNode::falsify(replay::Record& record) const {
+  auto* sync = std::get_if<ClockSync>(&record.body);
+  if (planted(Plant::kWrongSync) && sync != nullptr) sync->base = sync->base.plus_ns(1);
+  const bool typed = std::holds_alternative<ConsoleBytes>(record.body);
+  if (planted(Plant::kInputLate) && typed) ++record.at.value;
 }
 void SimNode::act(const Grant& grant) {
   if (planted(Plant::kSkipDrain)) return;

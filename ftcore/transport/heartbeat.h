@@ -72,7 +72,8 @@ class HeartbeatLink {
   [[nodiscard]] std::uint16_t port() const { return socket_.port(); }
 
   /// From now on heartbeats of this session are sent, at once and then every `heartbeat_ms`, and
-  /// only those are accepted, of what is in the socket, too. The number starts again. Errors: kUsage for the peer's address or the interval.
+  /// only those are accepted, of what is in the socket, too. The number starts again. Errors:
+  /// kUsage for the peer's address or the interval.
   Status start_session(const HeartbeatSession& session);
   /// Falls silent and accepts nothing.
   void stop_session();

@@ -1,48 +1,47 @@
-// The real machine in the simulator: guests of the corpus as pairs under seeded faults.
+// The real machine in the simulator: a guest of the corpus as a pair under seeded faults.
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
 
-#include "ftcore/sim/swarm.h"
-#include "ftcore/sim/threaded_guest.h"
-#include "tests/guest/guest_machine.h"
+#include "tests/campaign/campaign_fixture.h"
 
-namespace ftvm::ftcore::sim {
+namespace ftvm::ftcore::campaign {
 namespace {
 
-using test::GuestMachine;
-
-std::unique_ptr<SimGuest> machine_of(const Bytes& image) {
-  return std::make_unique<ThreadedGuest>([&image](World& world) -> SimGuest::Ended {
-    GuestMachine machine({.grid_ticks = 65'536}, image);
-    const RunResult result = machine.run(world);
-    return {result.reason, result.at, result.state};
-  });
+Plan endless() {
+  Plan plan;
+  plan.guests = {std::string(FTVM_GUEST_IMAGE_DIR) + "/endless.bin"};
+  return plan;
 }
 
-TEST(SimMachine, NoSeedBreaksARule) {
-  const Bytes image = test::guest_image("endless");
+TEST(RealMachine, NoSeedBreaksARule) {
+  const Plan plan = endless();
+  const Guests guests = test::guests_of(plan.guests);
   std::uint64_t failovers = 0;
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
-    const Cluster::Options options = drawn_pair(seed);
-    const Cluster::Outcome outcome =
-        Cluster(options, [&](Side) { return machine_of(image); }).run();
-    ASSERT_TRUE(outcome.violations.empty()) << story(options, outcome);
-    failovers += outcome.failed_over ? 1 : 0;
+    const PairRun run = draw_run(plan, seed);
+    const Verdict verdict = execute(run, guests);
+    ASSERT_FALSE(verdict.failure.has_value()) << test::story(run, verdict);
+    failovers += verdict.failed_over ? 1 : 0;
   }
   EXPECT_GT(failovers, 20u);
 }
 
-TEST(SimMachine, TheSameSeedIsTheSameRun) {
-  const Bytes image = test::guest_image("endless");
+TEST(RealMachine, TheSameSeedIsTheSameRun) {
+  const Plan plan = endless();
+  const Guests guests = test::guests_of(plan.guests);
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-    const auto digest = [&] {
-      return Cluster(drawn_pair(seed), [&](Side) { return machine_of(image); }).run().digest;
-    };
+    const auto digest = [&] { return execute(draw_run(plan, seed), guests).digest; };
     EXPECT_EQ(digest(), digest()) << "seed " << seed;
   }
 }
 
+TEST(RealMachine, AnImageThatDoesNotFitIsRefusedByItsPath) {
+  const Result<Guests> guests = Guests::load({"/dev/null"});
+  ASSERT_FALSE(guests.has_value());
+  EXPECT_EQ(guests.error().code(), ErrorCode::kBadData);
+  EXPECT_TRUE(guests.error().message().starts_with("/dev/null: ")) << guests.error().message();
+}
+
 }  // namespace
-}  // namespace ftvm::ftcore::sim
+}  // namespace ftvm::ftcore::campaign

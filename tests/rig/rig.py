@@ -3,18 +3,20 @@
 
 usage: rig.py [SCENARIO[:ARGUMENT] ...] [--ftvm FILE] [--runs N] [--seed N] [--json FILE]
        rig.py --list
-Exit code 0 when every run passed or was skipped by name, 1 when one failed, 3 when one stayed
-unclear: the host was too busy to say, three times. A run that fails prints a line that repeats it,
+Exit code 0 when every run passed or was skipped by name, 77 when all were skipped, 1 when one failed,
+3 when one stayed unclear: the host was too busy to say, three times. A run that fails prints a line that repeats it,
 and keeps its folder.
 """
 import argparse
 import dataclasses
+import fcntl
 import json
 import os
 import pathlib
 import random
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -220,6 +222,23 @@ def make_snapshot(setup, work):
     return why
 
 
+def find_snapshot(setup, options):
+    """One that an earlier call has left, or a new one. Calls at the same time wait for the first."""
+    if options.snapshot_in is None:
+        return make_snapshot(setup, options.work)
+    kept = pathlib.Path(options.snapshot_in).resolve()
+    with open(kept / "booted.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        offset = kept / "booted.offset"
+        if offset.exists():
+            setup.snapshot, setup.start_offset = str(kept / "booted.fts"), int(offset.read_text())
+            return ""
+        why = make_snapshot(setup, kept)
+        if not why:
+            offset.write_text(str(setup.start_offset))
+        return why
+
+
 def summary(results):
     by_name = {}
     for result in results:
@@ -232,7 +251,7 @@ def summary(results):
         gap = (f"  gap median {statistics.median(gaps):.0f} ms, max {gaps[-1]:.0f} ms" if gaps else "")
         lines.append(f"{name:32} " + ", ".join(f"{n} {v}" for v, n in counts.items() if n) + gap)
     gaps = sorted(r.gap_ms for r in results if r.gap_ms is not None)
-    if gaps:
+    if len(gaps) > 1:
         p99 = gaps[min(len(gaps) - 1, int(len(gaps) * 0.99))]
         lines.append(f"all gaps: {len(gaps)}, median {statistics.median(gaps):.0f} ms, p99 {p99:.0f} ms")
     return lines
@@ -252,6 +271,7 @@ def add_setup_options(parser):
     parser.add_argument("--initramfs", default=os.environ.get(
         "FTVM_INITRAMFS", str(build / "deps/guest/initramfs.cpio.gz")))
     parser.add_argument("--no-snapshot", action="store_true", help="boot Linux in each run")
+    parser.add_argument("--snapshot-in", help="folder that keeps the snapshot for the next call")
     parser.add_argument("--lines", type=int, default=200, help="length of the chain")
     parser.add_argument("--keep", action="store_true", help="keep the folders of all runs")
     parser.add_argument("--work", default=None, help="where the folders are made")
@@ -265,7 +285,7 @@ def prepare(options):
     for path in (setup.ftvm, setup.kernel, setup.initramfs):
         if not pathlib.Path(path).exists():
             raise SystemExit(f"rig: {path} is not there; build first, or see --ftvm, --kernel, --initramfs")
-    why = "asked for" if options.no_snapshot else make_snapshot(setup, options.work)
+    why = "asked for" if options.no_snapshot else find_snapshot(setup, options)
     return setup, (f"each run boots Linux ({why})" if why else "runs start from a snapshot at the prompt")
 
 
@@ -275,6 +295,8 @@ def clean(options, results):
 
 
 def main():
+    # So that whoever ends this also ends the pair.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("scenario", nargs="*", help="default: all")
     parser.add_argument("--list", action="store_true")
@@ -310,6 +332,11 @@ def main():
     print("\n".join(summary(results)))
     clean(options, results)
     verdicts = {result.verdict for result in results}
+    if len(results) == 1:  # For `ftvm campaign --rig`: the last line says it all.
+        gap = results[0].gap_ms
+        print(results[0].why or "passed", "" if gap is None else f"silence_ms={gap:.0f}")
+    if verdicts == {"skipped"}:
+        return 77
     return 1 if "failed" in verdicts else 3 if "unclear" in verdicts else 0
 
 

@@ -89,6 +89,14 @@ TEST(Oracle, SeesAHaltedNodeSpeak) {
   EXPECT_EQ(rules(oracle), "halted_is_halted");
 }
 
+TEST(Oracle, WhatNobodySaidIsNotInTheStreamHoweverMuchArrived) {
+  Oracle oracle;
+  oracle.released(Side::kPrimary, kPair, 4, bytes_of("abc"), true);
+  oracle.arrived(Side::kPrimary, 4, bytes_of("abc"));
+  EXPECT_EQ(oracle.shown(), 7u);
+  EXPECT_TRUE(oracle.stream().empty());
+}
+
 TEST(Oracle, KeepsABoundedList) {
   Oracle oracle;
   for (int i = 0; i < 1'000; ++i) oracle.violated(Rule::kProgress, "again");

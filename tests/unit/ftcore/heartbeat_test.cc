@@ -202,8 +202,8 @@ TEST_F(HeartbeatTest, SendsAtOnceWhatThePeerCanRead) {
   std::array<std::uint8_t, 100> buffer{};
   const auto size = stranger_.receive(buffer);
   ASSERT_TRUE(size.has_value());
-  const auto received =
-      decode_heartbeat(ByteView(buffer).first(size->size_bytes), HeartbeatSide::kBackup, test_key(1));
+  const auto received = decode_heartbeat(ByteView(buffer).first(size->size_bytes),
+                                         HeartbeatSide::kBackup, test_key(1));
   ASSERT_TRUE(received.has_value()) << received.error().message();
   EXPECT_EQ(received->number, 1u);
 }

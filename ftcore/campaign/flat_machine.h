@@ -1,0 +1,18 @@
+// The real machine as a guest of the simulator: board, CPU and a flat image that fills its time.
+#pragma once
+
+#include <memory>
+
+#include "emulator/base/bytes.h"
+#include "emulator/base/result.h"
+#include "ftcore/sim/sim_guest.h"
+
+namespace ftvm::ftcore::campaign {
+
+/// Checks once what flat_machine() takes for granted. Errors: kBadData, kUnsupported, kIo.
+Status check_flat_machine(const Bytes& image);
+
+/// Lifetime: `image` outlives the guest.
+std::unique_ptr<sim::SimGuest> flat_machine(const Bytes& image);
+
+}  // namespace ftvm::ftcore::campaign

@@ -1,0 +1,134 @@
+// ftvm campaign as its users run it: exit codes, files, and what it says.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "ftcore/sim/plant.h"
+#include "tests/cli/run_ftvm.h"
+
+namespace ftvm::test {
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(CampaignCommand, HoldsAndSaysSo) {
+  const Folder folder;
+  const std::string out = folder.file("c");
+  const Ran ran = run_ftvm(folder, {"campaign", "--runs", "300", "--out", out});
+  EXPECT_EQ(ran.exit, 0) << ran.err;
+  EXPECT_TRUE(has(ran.out, "300 runs, ")) << ran.out;
+  EXPECT_TRUE(has(ran.out, " 0 failures")) << ran.out;
+  EXPECT_EQ(ran.err, "");
+  EXPECT_TRUE(has(text_of(out + "/report.html"), "no rule was broken"));
+  EXPECT_TRUE(has(text_of(out + "/junit.xml"), "failures=\"0\""));
+  EXPECT_TRUE(has(text_of(out + "/report.json"), "\"complete\": true"));
+  EXPECT_TRUE(has(text_of(out + "/plan.toml"), "runs = 300"));
+}
+
+TEST(CampaignCommand, TheSameSeedsHaveTheSameDigest) {
+  const Folder folder;
+  const auto digest = [&](const std::string& name) {
+    return between(run_ftvm(folder, {"campaign", "--runs", "200", "--out", folder.file(name)}).out,
+                   "digest ", "\n");
+  };
+  EXPECT_EQ(digest("one"), digest("two"));
+}
+
+TEST(CampaignCommand, DoesNotReplaceACampaignUnasked) {
+  const Folder folder;
+  const std::vector<std::string> args{"campaign", "--runs", "5", "--out", folder.file("c")};
+  EXPECT_EQ(run_ftvm(folder, args).exit, 0);
+  const Ran again = run_ftvm(folder, args);
+  EXPECT_EQ(again.exit, 2);
+  EXPECT_TRUE(has(again.err, "--resume")) << again.err;
+}
+
+TEST(CampaignCommand, GoesOnWhereItWasBrokenOff) {
+  const Folder folder;
+  const std::string whole = folder.file("whole"), parts = folder.file("parts");
+  const Ran one = run_ftvm(folder, {"campaign", "--runs", "2000", "--out", whole});
+  EXPECT_EQ(one.exit, 0) << one.err;
+  const Ran nothing =
+      run_ftvm(folder, {"campaign", "--runs", "2000", "--minutes", "0.0000001", "--out", parts});
+  EXPECT_EQ(nothing.exit, 1) << nothing.out;
+  EXPECT_TRUE(has(nothing.out, "broken off; go on with --resume")) << nothing.out;
+  const Ran two = run_ftvm(folder, {"campaign", "--runs", "2000", "--resume", "--out", parts});
+  EXPECT_EQ(two.exit, 0) << two.err;
+  EXPECT_EQ(between(one.out, "digest ", "\n"), between(two.out, "digest ", "\n"));
+  const Ran other = run_ftvm(folder, {"campaign", "--runs", "7", "--resume", "--out", parts});
+  EXPECT_EQ(other.exit, 3);
+}
+
+TEST(CampaignCommand, FindsABugShrinksItAndSaysHowToSeeIt) {
+  if (!ftcore::sim::kPlantsCompiledIn) GTEST_SKIP() << "needs a build with FTVM_TEST_POINTS";
+  const Folder folder;
+  const std::string out = folder.file("c");
+  const Ran ran = run_ftvm(folder, {"campaign", "--runs", "1000", "--plant", "release_early",
+                                    "--failures", "1", "--out", out});
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_TRUE(has(ran.out, "output_rule")) << ran.out;
+  EXPECT_TRUE(has(text_of(out + "/junit.xml"), "type=\"output_rule\""));
+  const std::string seed = between(ran.out, "/plan.toml --run ", "\n");
+  const Ran again = run_ftvm(folder, {"campaign", out + "/plan.toml", "--run", seed});
+  EXPECT_EQ(again.exit, 1);
+  EXPECT_TRUE(has(again.out, "output_rule: ")) << again.out;
+  const Ran shrunk = run_ftvm(folder, {"campaign", out + "/seed-" + seed + ".toml", "--run", seed,
+                                       "--trace", folder.file("trace")});
+  EXPECT_EQ(shrunk.exit, 1);
+  EXPECT_TRUE(has(shrunk.out, "output_rule: ")) << shrunk.out;
+  const std::string trace = text_of(folder.file("trace"));
+  EXPECT_TRUE(trace.starts_with("{\"us\":")) << trace.substr(0, 200);
+  EXPECT_EQ(trace, text_of(out + "/seed-" + seed + ".jsonl"));
+}
+
+TEST(CampaignCommand, AProgramDoesTheRunsOfARig) {
+  const Folder folder;
+  write_text(folder.file("p.toml"), R"(
+name = "mine"
+runs = 10
+[program]
+command = ["/bin/sh", "-c", "echo silence_ms=120; test {seed} != 4"]
+case = "x"
+)");
+  const std::string out = folder.file("c");
+  const Ran ran = run_ftvm(folder, {"campaign", folder.file("p.toml"), "--rig", "--out", out});
+  EXPECT_EQ(ran.exit, 1) << ran.err;
+  EXPECT_TRUE(has(ran.out, "10 runs, 10 failovers (median silence 130 ms")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "seed 4: program: x: exit code 1: silence_ms=120")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "/plan.toml --run 4 --rig")) << ran.out;
+  EXPECT_EQ(text_of(out + "/run-4/output"), "silence_ms=120\n");
+  const Ran again = run_ftvm(
+      folder, {"campaign", out + "/plan.toml", "--rig", "--run", "4", "--out", folder.file("d")});
+  EXPECT_EQ(again.exit, 1);
+  EXPECT_TRUE(has(again.out, "seed 4, x: x: exit code 1")) << again.out;
+}
+
+TEST(CampaignCommand, RefusesByName) {
+  const Folder folder;
+  const auto refusal = [&](std::vector<std::string> args) {
+    args.insert(args.begin(), "campaign");
+    const Ran ran = run_ftvm(folder, args);
+    EXPECT_EQ(ran.exit, 2) << ran.err;
+    return ran.err;
+  };
+  write_text(folder.file("p.toml"), "rums = 3\n");
+  EXPECT_TRUE(has(refusal({folder.file("p.toml")}), "p.toml:1:1: rums: no such field"));
+  EXPECT_TRUE(has(refusal({"--shard", "3/2"}), "--shard 3/2: say K/N"));
+  EXPECT_TRUE(has(refusal({"--shard", "x"}), "--shard x: say K/N"));
+  EXPECT_TRUE(has(refusal({"--plant", "nothing"}), "--plant nothing: there are none"));
+  EXPECT_TRUE(has(refusal({"--runs", "0"}), "--runs 0"));
+  EXPECT_TRUE(has(refusal({"--rig"}), "--rig: the plan has no [program]"));
+}
+
+TEST(CampaignCommand, AGuestThatIsNotThereIsNamed) {
+  const Folder folder;
+  write_text(folder.file("p.toml"), "guest = \"no.bin\"\n");
+  const Ran ran = run_ftvm(folder, {"campaign", folder.file("p.toml")});
+  EXPECT_EQ(ran.exit, 1);
+  EXPECT_TRUE(has(ran.err, "/no.bin: no such file")) << ran.err;
+}
+
+}  // namespace
+}  // namespace ftvm::test
