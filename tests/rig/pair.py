@@ -38,9 +38,10 @@ class Setup:
     initramfs: str
     snapshot: str = None
     start_offset: int = 0  # Console bytes before the snapshot.
+    rtc: str = RTC         # When the guest was powered on.
 
     def machine(self, snapshot=True):
-        arguments = ["--kernel", self.kernel, "--initramfs", self.initramfs, "--rtc", RTC]
+        arguments = ["--kernel", self.kernel, "--initramfs", self.initramfs, "--rtc", self.rtc]
         return arguments + (["--snapshot", self.snapshot] if snapshot and self.snapshot else [])
 
 

@@ -223,19 +223,24 @@ def make_snapshot(setup, work):
 
 
 def find_snapshot(setup, options):
-    """One that an earlier call has left, or a new one. Calls at the same time wait for the first."""
+    """One that an earlier call of the same program has left, or a new one. Calls at the same time wait for
+    the first."""
     if options.snapshot_in is None:
         return make_snapshot(setup, options.work)
     kept = pathlib.Path(options.snapshot_in).resolve()
+    facts = os.stat(setup.ftvm)
+    program = [setup.ftvm, facts.st_mtime_ns, facts.st_size]
     with open(kept / "booted.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        offset = kept / "booted.offset"
-        if offset.exists():
-            setup.snapshot, setup.start_offset = str(kept / "booted.fts"), int(offset.read_text())
+        note = kept / "booted.json"
+        known = json.loads(note.read_text()) if note.exists() else {}
+        if known.get("program") == program:
+            setup.snapshot, setup.rtc, setup.start_offset = (known[key] for key in ("snapshot", "rtc", "offset"))
             return ""
         why = make_snapshot(setup, kept)
         if not why:
-            offset.write_text(str(setup.start_offset))
+            note.write_text(json.dumps({"program": program, "snapshot": setup.snapshot, "rtc": setup.rtc,
+                                        "offset": setup.start_offset}))
         return why
 
 
