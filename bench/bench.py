@@ -22,6 +22,7 @@ import traceback
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tests" / "rig"))  # Pairs, the relay and its verdict are the rig's.
 
+import campaign_figures  # noqa: E402
 import failover_figures  # noqa: E402
 import journal_figures  # noqa: E402
 import latency_figures  # noqa: E402
@@ -46,6 +47,7 @@ FIGURES = {
     "late_acks": pair_figures.late_acks,
     "memory": pair_figures.memory,
     "state": journal_figures.state,
+    "campaign": campaign_figures.campaign,
 }
 BUSY_LOAD = 0.5
 
