@@ -10,7 +10,7 @@ SETUP_PACKAGES=(
   libgtest-dev libgmock-dev
   cpio zstd iproute2 python3
 )
-TEST_PACKAGES=(spin chromium netpbm)
+TEST_PACKAGES=(spin chromium fonts-dejavu-core netpbm)
 CLANG_PACKAGES=(clang libclang-rt-dev lld)
 FORMAT_PACKAGES=(git clang-format clang-tidy)
 BENCH_PACKAGES=(qemu-system-x86)

@@ -37,7 +37,7 @@ class ById(HTMLParser):
 
 def browse(page, *options):
     run = subprocess.run(
-        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
          f"--window-size={WIDTH},{HEIGHT}", *options, page.as_uri()],
         check=True, capture_output=True, text=True, timeout=120)
     return run.stdout
