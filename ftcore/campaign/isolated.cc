@@ -81,7 +81,8 @@ bool Isolated::read_some() {
   std::array<char, 65'536> buffer;
   const ssize_t got = ::read(result_.get(), buffer.data(), buffer.size());
   if (got < 0) return errno != EINTR && errno != EAGAIN;
-  if (got == 0 || text_.size() > kTallyBytesMax) return true;
+  if (got == 0) return true;
+  if (text_.size() > kTallyBytesMax) kill();  // Else it would wait for a reader for ever.
   text_.append(buffer.data(), static_cast<std::size_t>(got));
   return false;
 }

@@ -2,8 +2,10 @@
 // and writer both go through these lists.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "ftcore/campaign/plan.h"
@@ -56,13 +58,16 @@ inline constexpr Range kNumberBounds{1, kTicksMax};  // Of a moment.
 inline constexpr Range kAfterBounds{0, kUsMax};
 inline constexpr std::string_view kAfterName = "after_us";
 
-/// Reasons of a planned end, as a plan names them.
-struct NamedReason {
-  std::string_view name;
-  EndReason reason;
-};
-inline constexpr std::array<NamedReason, 3> kReasons{{{"stopped", EndReason::kStopped},
-                                                      {"hand_over", EndReason::kHandOver},
-                                                      {"disk_full", EndReason::kDiskFull}}};
+/// Reasons of a planned end that a plan may ask for.
+inline constexpr std::array<EndReason, 3> kReasons{EndReason::kStopped, EndReason::kHandOver,
+                                                   EndReason::kDiskFull};
+
+/// The enumerator whose place in the list is that of its name.
+template <class Enum, class Names>
+std::optional<Enum> named(const Names& names, std::string_view name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<Enum>(found - names.begin());
+}
 
 }  // namespace ftvm::ftcore::campaign

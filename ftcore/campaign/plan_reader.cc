@@ -12,28 +12,23 @@
 namespace ftvm::ftcore::campaign {
 namespace {
 
-/// The enumerator whose place in the list is that of its name.
 template <class Enum, class Names>
-auto by_place(const Names& names) {
-  return [&names](std::string_view text) -> std::optional<Enum> {
-    const auto found = std::find(names.begin(), names.end(), text);
-    if (found == names.end()) return std::nullopt;
-    return static_cast<Enum>(found - names.begin());
-  };
+auto by_name(const Names& names) {
+  return [&names](std::string_view text) { return named<Enum>(names, text); };
 }
 
-constexpr std::array<std::string_view, 2> kSideNames{"primary", "backup"};
+constexpr std::array kSideNames{sim::side_name(sim::Side::kPrimary),
+                                sim::side_name(sim::Side::kBackup)};
 
 std::vector<std::string_view> reason_names() {
   std::vector<std::string_view> names;
-  for (const NamedReason& each : kReasons) names.push_back(each.name);
+  for (const EndReason each : kReasons) names.push_back(end_reason_name(each));
   return names;
 }
 std::optional<EndReason> reason_of(std::string_view text) {
-  for (const NamedReason& each : kReasons) {
-    if (each.name == text) return each.reason;
-  }
-  return std::nullopt;
+  const auto found = std::find_if(kReasons.begin(), kReasons.end(),
+                                  [text](EndReason each) { return end_reason_name(each) == text; });
+  return found == kReasons.end() ? std::nullopt : std::optional(*found);
 }
 
 /// { left = [1, 100] }: one key, which is a moment or a time.
@@ -55,8 +50,7 @@ void read_places(TomlReader& reader, FaultSpec& spec) {
   if (node->is_table()) {
     reader.table("at", [&](TomlReader& at) { read_place(at, spec.places); });
   } else {
-    reader.tables("at", kPlacesMax,
-                  [&](TomlReader& at, std::size_t) { read_place(at, spec.places); });
+    reader.tables("at", kPlacesMax, [&](TomlReader& at) { read_place(at, spec.places); });
   }
   if (spec.places.empty()) {
     reader.wrong(*node, "at", "needs a place, such as { left = [1, 100] } or { after_us = 5000 }");
@@ -65,8 +59,8 @@ void read_places(TomlReader& reader, FaultSpec& spec) {
 
 FaultSpec read_fault(TomlReader& reader) {
   FaultSpec spec;
-  reader.choices("kind", spec.kinds, by_place<sim::FaultKind>(sim::kFaultNames), sim::kFaultNames);
-  reader.choices("side", spec.sides, by_place<sim::Side>(kSideNames), kSideNames);
+  reader.choices("kind", spec.kinds, by_name<sim::FaultKind>(sim::kFaultNames), sim::kFaultNames);
+  reader.choices("side", spec.sides, by_name<sim::Side>(kSideNames), kSideNames);
   reader.choices("reason", spec.reasons, reason_of, reason_names());
   read_places(reader, spec);
   visit_fault(spec, reader);
@@ -114,7 +108,7 @@ void read_plan(TomlReader& reader, Plan& plan) {
   reader.number("runs", plan.runs, {1, 1'000'000'000'000});
   reader.number("twice_percent", plan.twice_percent, {0, 100});
   std::vector<sim::Plant> plants;
-  reader.choices("plant", plants, by_place<sim::Plant>(sim::kPlantNames), sim::kPlantNames);
+  reader.choices("plant", plants, by_name<sim::Plant>(sim::kPlantNames), sim::kPlantNames);
   if (!plants.empty()) plan.plant = plants.front();
   reader.table("pair", [&](TomlReader& pair) { read_pair(pair, plan.pair); });
   reader.table("program", [&](TomlReader& program) { plan.program = read_program(program); });
@@ -126,7 +120,7 @@ void read_plan(TomlReader& reader, Plan& plan) {
   if (reader.find("fault") == nullptr) return;
   plan.faults.clear();
   reader.tables("fault", kFaultGroupsMax,
-                [&](TomlReader& fault, std::size_t) { plan.faults.push_back(read_fault(fault)); });
+                [&](TomlReader& fault) { plan.faults.push_back(read_fault(fault)); });
 }
 
 }  // namespace

@@ -25,22 +25,18 @@ std::int64_t now_ms() {
 
 }  // namespace
 
-std::uint64_t block_runs(const Plan& plan, bool program) {
-  if (program) return 1;
-  const bool toys = std::all_of(plan.guests.begin(), plan.guests.end(),
+std::uint64_t Runner::block_runs() const {
+  if (options_.program) return 1;
+  const bool toys = std::all_of(plan_.guests.begin(), plan_.guests.end(),
                                 [](const std::string& name) { return name == kToyGuest; });
   return toys ? kToyBlockRuns : kMachineBlockRuns;
-}
-
-std::uint64_t Runner::block_size() const {
-  return block_runs(plan_, options_.program.has_value());
 }
 
 /// In the process that was made for it.
 Tally Runner::run_block(const Worker& worker, IsolatedProgress& progress) const {
   Tally tally;
-  const std::uint64_t from = worker.block * block_size();
-  const std::uint64_t to = std::min(plan_.runs, from + block_size());
+  const std::uint64_t from = worker.block * block_runs();
+  const std::uint64_t to = std::min(plan_.runs, from + block_runs());
   std::size_t dead = 0;
   for (std::uint64_t i = from; i < to && dead < kDeadlyRunsMax; ++i) {
     const std::uint64_t seed = plan_.seed + i;
@@ -63,7 +59,7 @@ Tally Runner::run_block(const Worker& worker, IsolatedProgress& progress) const 
 
 std::vector<std::uint64_t> Runner::blocks() const {
   std::vector<std::uint64_t> mine;
-  const std::uint64_t all = (plan_.runs + block_size() - 1) / block_size();
+  const std::uint64_t all = (plan_.runs + block_runs() - 1) / block_runs();
   for (std::uint64_t i = options_.shard.index - 1; i < all; i += options_.shard.count) {
     mine.push_back(i);
   }
@@ -156,7 +152,7 @@ Status Runner::run(const Hooks& hooks) {
 
 Runner::Progress Runner::progress(std::int64_t ms) const {
   Progress progress{.ms = ms};
-  const std::uint64_t size = block_size();
+  const std::uint64_t size = block_runs();
   for (const std::uint64_t block : blocks()) {
     progress.runs_in_all += std::min(size, plan_.runs - block * size);
   }

@@ -25,10 +25,6 @@ struct Shard {
   bool operator==(const Shard&) const = default;
 };
 
-/// Runs of a block. A block is what is lost when a campaign is broken off: about a second, or one
-/// run of a program.
-[[nodiscard]] std::uint64_t block_runs(const Plan& plan, bool program);
-
 class Runner {
  public:
   struct Options {
@@ -86,7 +82,9 @@ class Runner {
     std::int64_t moved_ms = 0;
   };
 
-  [[nodiscard]] std::uint64_t block_size() const;
+  /// Runs of a block. It is what is lost when a campaign is broken off: about a second, or one run
+  /// of a program.
+  [[nodiscard]] std::uint64_t block_runs() const;
   [[nodiscard]] std::vector<std::uint64_t> blocks() const;
   [[nodiscard]] Tally run_block(const Worker& worker, IsolatedProgress& progress) const;
   Status begin(Worker worker, std::int64_t now_ms);

@@ -1,8 +1,9 @@
 #include "ftcore/campaign/tally_codec.h"
 
-#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
+
+#include "ftcore/campaign/plan_fields.h"
 
 namespace ftvm::ftcore::campaign {
 namespace {
@@ -34,10 +35,9 @@ Tally tally_of(const Json& json) {
   tally.twice = json.at("twice").get<std::uint64_t>();
   tally.events = json.at("events").get<std::uint64_t>();
   for (const auto& [name, count] : json.at("faults").items()) {
-    const auto found = std::find(sim::kFaultNames.begin(), sim::kFaultNames.end(), name);
-    if (found == sim::kFaultNames.end()) throw std::out_of_range("a fault of no known kind");
-    const auto place = static_cast<std::size_t>(found - sim::kFaultNames.begin());
-    tally.met[place] = count.get<std::uint64_t>();
+    const auto place = named<std::size_t>(sim::kFaultNames, name);
+    if (!place) throw std::out_of_range("a fault of no known kind");
+    tally.met[*place] = count.get<std::uint64_t>();
   }
   for (const Json& each : json.at("silences")) {
     tally.silences[each.at(0).get<std::int64_t>()] = each.at(1).get<std::uint64_t>();

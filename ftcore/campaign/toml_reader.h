@@ -122,7 +122,7 @@ class TomlReader {
   }
   /// The same for each of a list of tables.
   void tables(std::string_view key, std::size_t most,
-              const std::function<void(TomlReader&, std::size_t)>& read) {
+              const std::function<void(TomlReader&)>& read) {
     const toml::node* node = find(key);
     if (node == nullptr) return;
     const toml::array* list = node->as_array();
@@ -134,7 +134,7 @@ class TomlReader {
       if (each == nullptr) return wrong((*list)[i], key, "must be a list of tables");
       TomlReader inner(*each, where_ + std::string(key) + " " + std::to_string(i + 1) + ": ",
                        problem_);
-      read(inner, i);
+      read(inner);
       inner.finish();
     }
   }

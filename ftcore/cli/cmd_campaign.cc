@@ -16,6 +16,7 @@
 #include "emulator/base/file.h"
 #include "ftcore/campaign/campaign.h"
 #include "ftcore/campaign/plan_codec.h"
+#include "ftcore/campaign/plan_fields.h"
 #include "ftcore/cli/command.h"
 
 namespace ftvm::cli {
@@ -81,15 +82,13 @@ Result<Shard> parse_shard(const std::string& text) {
 
 Status plant_bug(Plan& plan) {
   if (plant_name.empty()) return {};
-  for (std::size_t i = 0; i < sim::kPlantNames.size(); ++i) {
-    if (sim::kPlantNames[i] == plant_name) plan.plant = static_cast<sim::Plant>(i);
+  if (const auto plant = named<sim::Plant>(sim::kPlantNames, plant_name)) {
+    plan.plant = *plant;
+    return {};
   }
-  if (sim::plant_name(plan.plant) != plant_name) {
-    std::string names;
-    for (const std::string_view each : sim::kPlantNames) names += " " + std::string(each);
-    return usage("--plant " + plant_name + ": there are" + names);
-  }
-  return {};
+  std::string names;
+  for (const std::string_view each : sim::kPlantNames) names += " " + std::string(each);
+  return usage("--plant " + plant_name + ": there are" + names);
 }
 
 /// Images are where the plan says, seen from its own folder.

@@ -1,7 +1,7 @@
 // Heartbeats of a pair: a thread of its own tells the peer "I am here, and my vCPU stands there"
 // every few milliseconds, whatever the node's other threads do. What the peer says stays in the
 // socket until somebody asks: the system notes when it came, and to wake a thread for each of them
-// would cost a busy machine several times what it takes to send them.
+// would cost a busy machine as much again.
 //
 // It passes on what arrived and when; whether silence means death is the failure detector's to say.
 // A datagram that is not authentic, of another session, or not newer than the last one is counted
