@@ -79,6 +79,14 @@ class Console:
         """When the byte before `offset` came."""
         return self.piece_times[bisect.bisect_left(self.piece_ends, offset)]
 
+    def times_of(self, marker, since):
+        """When each of these had come."""
+        times = []
+        while (found := self.data.find(marker, since)) >= 0:
+            since = found + len(marker)
+            times.append(self.time_of(since))
+        return times
+
     def wait(self, marker, seconds, since=0):
         return wait_all([(self, marker, since)], seconds)[0]
 

@@ -2,37 +2,43 @@
 import statistics
 
 from console import Console, peak_kib, pump, wait_all
+from coupling import coupled_seconds
 from pairs import BenchPair, Throttle
 from report import short
-from systems import BOOT_S, CPU_BOUND, ENDLESS, JOB_END, JOB_S, PROMPT, RAM_MIB, check_job, do_job, typed
+from systems import BOOT_S, CPU_BOUND, ENDLESS, JOB_END, JOB_S, PROMPT, RAM_MIB, STEP_END, check_job, do_job, typed
 from wire_proxy import UP
 
 SETTLE_S = 3  # Lag control, and a host's scheduler, need a moment.
 SETTLED_S = 0.3  # Nobody has anything left to do from before.
 DELAY_S = 0.5
+LAG_TARGET_S = 0.1  # Of --lag-target, by default.
 
 
 # -------------------------------------------------------------------------------------- protected
 
 def protected(bench):
     """The same job on a pair and on two unrelated machines side by side, in turns of some seconds that
-    change in who begins. All of them are there all the time, idle when it is not their turn."""
-    job = bench.long_job()
-    speeds, pair_s, plain_s, duties = [], [], [], []
+    change in who begins. All of them are there all the time, idle when it is not their turn. A third
+    part of each turn watches the two machines at a job in steps: what could the best pair do here?"""
+    job, steps = bench.long_job(), bench.long_job_in_steps()
+    speeds, bounds, shares, pair_s, plain_s, duties = [], [], [], [], [], []
     for group in range(bench.o.pairs):
         with BenchPair(bench) as pair, Console(bench.ftvm_booted("run")) as one, \
                 Console(bench.ftvm_booted("run")) as other:
-            wait_prompts(one, other)
-            do_protected(pair, job)  # Translates the code.
-            do_plain((one, other), job)
+            plain = (one, other)
+            wait_prompts(*plain)
+            parts = [lambda: do_protected(pair, job), lambda: do_plain(plain, job), lambda: do_watched(plain, steps)]
+            for part in parts:
+                part()  # Translates the code.
             for turn in range(bench.o.protected_turns):
                 bench.progress(f"set {group + 1} of {bench.o.pairs}, turn {turn + 1} of {bench.o.protected_turns}")
-                halves = [lambda: do_protected(pair, job), lambda: do_plain((one, other), job)]
                 done = {}
-                for index in ((0, 1) if turn % 2 == 0 else (1, 0)):
-                    done[index] = halves[index]()
+                for index in ((0, 1, 2) if turn % 2 == 0 else (2, 1, 0)):
+                    done[index] = parts[index]()
                 seconds, duty = done[0]
                 speeds.append(statistics.mean(done[1]) / seconds)
+                bounds.append(done[2])
+                shares.append(speeds[-1] / bounds[-1])
                 pair_s.append(seconds)
                 plain_s.extend(done[1])
                 duties.append(statistics.mean(duty))
@@ -40,6 +46,9 @@ def protected(bench):
     bench.row("CPU-bound job, plain, two side by side", plain_s, "s")
     bench.row("speed: protected / plain", speeds, "ratio", ">= .98",
               note="each: " + " ".join(short(each) for each in speeds))
+    bench.row("the best pair / plain, by arithmetic", bounds, "ratio",
+              note=f"two plain machines, watched, the one never more than {LAG_TARGET_S * 1000:.0f} ms behind the other")
+    bench.row("speed: protected / the best pair", shares, "ratio")
     bench.row("duty of the primary meanwhile", duties, "share", note="means; below 1 lag control slows it")
 
 
@@ -71,6 +80,20 @@ def do_plain(consoles, job):
     for each, (_, since) in zip(consoles, begun):
         check_job(each, job, since)
     return [end - began for end, (began, _) in zip(ended, begun)]
+
+
+def do_watched(consoles, job):
+    """How much slower than the mean of both would the one be, were the other its backup? Both are
+    taken for the primary."""
+    pump(consoles, SETTLED_S)
+    begun = [each.type(typed(job)) for each in consoles]
+    wait_all([(each, JOB_END, since) for each, (_, since) in zip(consoles, begun)], JOB_S)
+    ends = []
+    for each, (began, since) in zip(consoles, begun):
+        check_job(each, job, since)
+        ends.append([at - began for at in each.times_of(STEP_END, since)])
+    mean = statistics.mean(each[-1] for each in ends)
+    return mean / statistics.mean(coupled_seconds(*order, LAG_TARGET_S) for order in (ends, ends[::-1]))
 
 
 # -------------------------------------------------------------------------------------------- lag

@@ -28,6 +28,11 @@ COMMAND_LINE = ("console=ttyS0,115200 nosmp noapic nolapic acpi=off pci=off miti
                 "random.trust_cpu=off nowatchdog")
 
 CPU_BOUND = "dd if=/dev/zero bs=64k count={blocks} 2>/dev/null | sha256sum"
+# The same in steps that can be watched.
+CPU_STEPS = ("for i in $(seq {steps}); do dd if=/dev/zero bs=64k count={blocks} 2>/dev/null; "
+             "echo st''ep >/dev/ttyS0; done | sha256sum")
+STEP_END = b"step\r\n"
+STEPS = 200
 FORK_BOUND = "i=0; while [ $i -lt {count} ]; do /bin/busybox true; i=$((i+1)); done"
 # Within the guest's /tmp, which holds half of its RAM. Not zeros: pages that were zero before would
 # seem untouched.
@@ -183,6 +188,13 @@ class Bench:
 
     def long_job(self):
         """A CPU-bound job of about --job-seconds on this machine, and on no other."""
+        return CPU_BOUND.format(blocks=self.long_job_blocks())
+
+    def long_job_in_steps(self):
+        """As much work, nearly, in STEPS steps."""
+        return CPU_STEPS.format(steps=STEPS, blocks=max(1, round(self.long_job_blocks() / STEPS)))
+
+    def long_job_blocks(self):
         if not self._cpu_blocks:
             self.progress("finding out how long a job takes")
             with Console(self.ftvm_booted("run")) as console:
@@ -192,4 +204,4 @@ class Bench:
                 blocks = 256
                 seconds = do_job(console, CPU_BOUND.format(blocks=blocks))
             self._cpu_blocks = max(1, round(blocks * self.o.job_seconds / seconds))
-        return CPU_BOUND.format(blocks=self._cpu_blocks)
+        return self._cpu_blocks
