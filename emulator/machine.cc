@@ -6,6 +6,7 @@
 
 #include "emulator/base/assert.h"
 #include "emulator/base/diag.h"
+#include "emulator/base/planted_bug.h"
 
 namespace ftvm {
 namespace {
@@ -153,6 +154,10 @@ Status Machine::step(World& world) {
     const Tick tick = cpu_->tick();
     if (world.horizon(tick) <= tick) {
       world.wait(tick, now().time, Tick::never());
+      return {};
+    }
+    if (planted(PlantedBug::kInterruptLate) && !cpu_->halted() && tick.value % 2 == 0) {
+      (void)cpu_->run(tick.plus(1), false);
       return {};
     }
     if (cpu_->interrupt(devices_.interrupts->acknowledge())) return {};

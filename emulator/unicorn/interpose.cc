@@ -10,6 +10,7 @@
 #include <string>
 
 #include "emulator/base/assert.h"
+#include "emulator/base/planted_bug.h"
 #include "emulator/unicorn/accelerated_cpu.h"
 #include "emulator/unicorn/original.h"
 
@@ -59,6 +60,7 @@ FTVM_EXPORT void tb_invalidate_phys_page_fast_x86_64(Uc uc, page_collection* pag
   if (AcceleratedCpu* cpu = AcceleratedCpu::active()) {
     cpu->last_checked_store = ram;
     if (cpu->in_ram(ram) && !cpu->holds_code(ram)) return;
+    if (planted(ftvm::PlantedBug::kStaleTranslation)) return;
   }
   original(uc, pages, ram, size_bytes, caller);
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "emulator/base/diag.h"
+#include "emulator/base/planted_bug.h"
 
 namespace ftvm::unicorn {
 namespace {
@@ -128,7 +129,7 @@ void UnicornCpu::end_step(const Step& step) {
   if (!step.shadowed) state.hflags() &= ~Hflags::kInhibitIrq;
   if (step.counted && step.casts_shadow) state.hflags() |= Hflags::kInhibitIrq;
   if (step.counted && step.rep) {
-    if (!step.shadowed) finish_rep(step, state);
+    if (!step.shadowed && !planted(PlantedBug::kRepCount)) finish_rep(step, state);
     // A breakpoint on a REP hits once, not at each iteration.
     if (step.resumes && state.rip() == step.rip) state.system_flags() |= Rflags::kRf;
   }

@@ -86,9 +86,12 @@ sim::Cluster::Options draw_pair(Prng& random, const PairSpec& spec) {
   pair.run_us = 1'000 * draw(random, spec.run_ms);
   pair.channel.leave_ns_max = draw(random, spec.message_leave_us_max) * sim::kNsPerUs;
   pair.channel.latency_ns_max = draw(random, spec.message_latency_us_max) * sim::kNsPerUs;
+  pair.channel.queue_messages_max = static_cast<std::size_t>(draw(random, spec.message_queue_max));
+  pair.channel.reconnect_ns_max = draw(random, spec.reconnect_ms_max) * kNsPerMs;
   pair.receiver.leave_ns_max = draw(random, spec.output_leave_us_max) * sim::kNsPerUs;
   pair.receiver.latency_ns = draw(random, spec.output_latency_us) * sim::kNsPerUs;
   pair.arbiter.answer_ns_max = draw(random, spec.arbiter_answer_ms_max) * kNsPerMs;
+  pair.held_bytes_max = static_cast<std::uint64_t>(draw(random, spec.held_bytes_max));
   sim::SimNode::Options& primary = pair.nodes[Side::kPrimary] = draw_node(random, spec.primary);
   sim::SimNode::Options& backup = pair.nodes[Side::kBackup] = draw_node(random, spec.backup);
   if (spec.backup_speed_percent) {
@@ -96,6 +99,11 @@ sim::Cluster::Options draw_pair(Prng& random, const PairSpec& spec) {
     backup.ticks_per_ms = std::max<std::uint64_t>(1, primary.ticks_per_ms * percent / 100);
   }
   return pair;
+}
+
+template <class Number>
+Range exactly(Number value) {
+  return only(static_cast<std::int64_t>(value));
 }
 
 FaultSpec exact_fault(const Fault& fault) {
@@ -111,10 +119,10 @@ FaultSpec exact_fault(const Fault& fault) {
 NodeSpec exact_node(const sim::SimNode::Options& node) {
   return {.clock_offset_ms = only(node.clock.offset_ns / kNsPerMs),
           .clock_rate_ppm = only(node.clock.rate_ppm),
-          .ticks_per_ms = only(static_cast<std::int64_t>(node.ticks_per_ms)),
+          .ticks_per_ms = exactly(node.ticks_per_ms),
           .turn_us_max = only(node.turn_ns_max / sim::kNsPerUs),
           .wake_us_max = only(node.wake_ns_max / sim::kNsPerUs),
-          .slice_ticks_max = only(static_cast<std::int64_t>(node.outside.slice_ticks_max))};
+          .slice_ticks_max = exactly(node.outside.slice_ticks_max)};
 }
 
 }  // namespace
@@ -147,9 +155,12 @@ Plan exact_plan(const PairRun& run) {
                .run_ms = only(pair.run_us / 1'000),
                .message_leave_us_max = only(pair.channel.leave_ns_max / sim::kNsPerUs),
                .message_latency_us_max = only(pair.channel.latency_ns_max / sim::kNsPerUs),
+               .message_queue_max = exactly(pair.channel.queue_messages_max),
+               .reconnect_ms_max = only(pair.channel.reconnect_ns_max / kNsPerMs),
                .output_leave_us_max = only(pair.receiver.leave_ns_max / sim::kNsPerUs),
                .output_latency_us = only(pair.receiver.latency_ns / sim::kNsPerUs),
                .arbiter_answer_ms_max = only(pair.arbiter.answer_ns_max / kNsPerMs),
+               .held_bytes_max = exactly(pair.held_bytes_max),
                .backup_speed_percent = std::nullopt,
                .primary = exact_node(pair.nodes[Side::kPrimary]),
                .backup = exact_node(pair.nodes[Side::kBackup])};

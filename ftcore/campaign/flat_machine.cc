@@ -48,8 +48,9 @@ Status check_flat_machine(const Bytes& image) {
   return {};
 }
 
-std::unique_ptr<sim::SimGuest> flat_machine(const Bytes& image) {
-  return std::make_unique<sim::ThreadedGuest>([&image](World& world) -> sim::SimGuest::Ended {
+std::unique_ptr<sim::SimGuest> flat_machine(const Bytes& image, PlantedBug bug) {
+  return std::make_unique<sim::ThreadedGuest>([&image, bug](World& world) -> sim::SimGuest::Ended {
+    plant(bug);  // The thread is this guest's alone.
     auto flat = FlatMachine::create(image);
     FTVM_ASSERT(flat.has_value());
     const Result<RunResult> result = (*flat)->machine().run(world);

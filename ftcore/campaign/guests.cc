@@ -27,8 +27,9 @@ Result<Guests> Guests::load(const std::vector<std::string>& names) {
 }
 
 std::unique_ptr<sim::SimGuest> Guests::make(const std::string& name, std::uint64_t seed,
-                                            bool wrong) const {
-  if (name != kToyGuest) return flat_machine(images_.at(name));
+                                            sim::Plant plant) const {
+  if (name != kToyGuest) return flat_machine(images_.at(name), sim::bug_of_machine(plant));
+  const bool wrong = plant == sim::Plant::kWrongReplica;
   return std::make_unique<sim::ToyGuest>(
       sim::ToyGuest::Options{.seed = seed, .wrong_from = wrong ? kWrongFrom : Tick::never()});
 }

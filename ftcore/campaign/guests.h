@@ -10,6 +10,7 @@
 
 #include "emulator/base/bytes.h"
 #include "emulator/base/result.h"
+#include "ftcore/sim/plant.h"
 #include "ftcore/sim/sim_guest.h"
 
 namespace ftvm::ftcore::campaign {
@@ -23,9 +24,9 @@ class Guests {
   static Result<Guests> load(const std::vector<std::string>& names);
 
   /// Precondition: `name` is one of those loaded. Lifetime: this outlives the guest.
-  /// `wrong`: planted; the toy computes something else from a certain tick on.
+  /// `plant`: of a backup's machine; the others leave it as it is.
   [[nodiscard]] std::unique_ptr<sim::SimGuest> make(const std::string& name, std::uint64_t seed,
-                                                    bool wrong) const;
+                                                    sim::Plant plant) const;
 
  private:
   std::map<std::string, Bytes> images_;

@@ -12,7 +12,8 @@ std::vector<FaultSpec> standard_faults() {
       .kinds = {FaultKind::kStop, FaultKind::kSlow, FaultKind::kReset, FaultKind::kStall,
                 FaultKind::kPartition, FaultKind::kCorrupt, FaultKind::kBeatsLost,
                 FaultKind::kBeatsLate, FaultKind::kBeatsTwice, FaultKind::kArbiterAway,
-                FaultKind::kArbiterSlow, FaultKind::kArbiterMute, FaultKind::kPause},
+                FaultKind::kArbiterSlow, FaultKind::kArbiterMute, FaultKind::kClockJump,
+                FaultKind::kPause},
       .count = {0, 3}};
   const FaultSpec planned{
       .kinds = {FaultKind::kEnd}, .sides = {sim::Side::kPrimary}, .chance_percent = only(6)};

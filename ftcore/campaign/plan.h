@@ -45,9 +45,12 @@ struct PairSpec {
   Range run_ms{50, 150};              // So long until the pair is asked to end.
   Range message_leave_us_max{0, 500};
   Range message_latency_us_max{50, 3'000};
+  Range message_queue_max{8, 200};  // On their way to one side.
+  Range reconnect_ms_max{1, 200};
   Range output_leave_us_max{0, 2'000};
   Range output_latency_us{10, 5'000};
   Range arbiter_answer_ms_max{1, 20};
+  Range held_bytes_max{8, 1'000};  // Outputs that a primary holds before it pauses.
   /// Speed of the backup's vCPU in relation to the primary's; else it has one of its own.
   std::optional<Range> backup_speed_percent = Range{50, 440};
   NodeSpec primary;

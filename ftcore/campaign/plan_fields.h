@@ -38,9 +38,12 @@ void visit_pair(Pair& pair, Visit&& visit) {
   visit("message_leave_us_max", pair.message_leave_us_max, Range{0, kUsMax});
   // Below are the 50 us that a message takes at least.
   visit("message_latency_us_max", pair.message_latency_us_max, Range{50, kUsMax});
+  visit("message_queue_max", pair.message_queue_max, Range{4, 4'096});
+  visit("reconnect_ms_max", pair.reconnect_ms_max, Range{0, kMsMax});
   visit("output_leave_us_max", pair.output_leave_us_max, Range{0, kUsMax});
   visit("output_latency_us", pair.output_latency_us, Range{0, kUsMax});
   visit("arbiter_answer_ms_max", pair.arbiter_answer_ms_max, Range{1, 60'000});
+  visit("held_bytes_max", pair.held_bytes_max, Range{1, 16 << 20});
   visit("backup_speed_percent", pair.backup_speed_percent, Range{1, 10'000});
 }
 

@@ -27,6 +27,7 @@ std::int64_t now_ms() {
 
 std::uint64_t Runner::block_runs() const {
   if (options_.program) return 1;
+  if (options_.block_runs) return *options_.block_runs;
   const bool toys = std::all_of(plan_.guests.begin(), plan_.guests.end(),
                                 [](const std::string& name) { return name == kToyGuest; });
   return toys ? kToyBlockRuns : kMachineBlockRuns;

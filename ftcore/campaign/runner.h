@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "emulator/base/result.h"
@@ -30,6 +31,8 @@ class Runner {
   struct Options {
     unsigned jobs = 1;
     Shard shard{};
+    /// Runs of a block; without it, about a second's. Those of a program are one each.
+    std::optional<std::uint64_t> block_runs;
     /// With so many failures no new block is begun. 0: never.
     std::uint64_t failures_max = 0;
     /// After so long no new block is begun.
@@ -60,7 +63,7 @@ class Runner {
 
   /// Lifetime: `plan` and `guests` outlive the runner.
   Runner(const Plan& plan, const Guests& guests, Options options)
-      : plan_(plan), guests_(guests), options_(options) {}
+      : plan_(plan), guests_(guests), options_(std::move(options)) {}
 
   /// Blocks that need not be done again. Before run().
   void already_done(std::uint64_t block, Tally tally) { tallies_[block] = std::move(tally); }

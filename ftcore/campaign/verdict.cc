@@ -7,8 +7,8 @@ namespace ftvm::ftcore::campaign {
 Verdict execute(const PairRun& run, const Guests& guests) {
   const sim::Cluster::Options& options = run.options;
   const auto make_guest = [&](sim::Side side) {
-    const bool wrong = options.plant == sim::Plant::kWrongReplica && side == sim::Side::kBackup;
-    return guests.make(run.guest, options.seed, wrong);
+    const bool planted = side == sim::Side::kBackup;
+    return guests.make(run.guest, options.seed, planted ? options.plant : sim::Plant::kNone);
   };
   const sim::Cluster::Outcome outcome = sim::Cluster(options, make_guest).run();
   Verdict verdict{.seed = options.seed,

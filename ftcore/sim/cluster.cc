@@ -86,7 +86,8 @@ std::unique_ptr<SimNode> Cluster::make_node(Side side) {
                              .incarnation = options.incarnation,
                              .arbiter = "sim",
                              .detection_ms = options_.detection_ms,
-                             .heartbeat_ms = options_.heartbeat_ms},
+                             .heartbeat_ms = options_.heartbeat_ms,
+                             .held_bytes_max = options_.held_bytes_max},
                             now);
     }
     return BackupSession({.incarnation = options.incarnation, .arbiter = "sim"}, now);
@@ -169,6 +170,8 @@ void Cluster::strike_node(const Fault& fault) {
     case FaultKind::kSlow:
       node.slow_down(fault.share);
       return later([&node] { node.slow_down(1); });
+    case FaultKind::kClockJump:
+      return node.jump_clock(fault.for_us * kNsPerUs);
     case FaultKind::kPause:
       node.pause(true);
       return later([&node] { node.pause(false); });
@@ -210,6 +213,8 @@ void Cluster::strike_network(const Fault& fault, HostTime until) {
       return arbiter_.slow_down(until, 200 * kNsPerMs);
     case FaultKind::kArbiterMute:
       return arbiter_.lose_replies(until);
+    case FaultKind::kArbiterTorn:
+      return arbiter_.tear_next_write();
     default:
       return;
   }
@@ -244,6 +249,13 @@ std::string Cluster::roles() const {
             (node.wedged() ? ", wedged" : "") + (node.over() ? ", over" : "");
   }
   return text;
+}
+
+/// A slot that nobody can win leaves nobody who may live, and who asks for it asks for ever.
+void Cluster::note_torn() {
+  if (!arbiter_.torn() || machine_lost_) return;
+  FTVM_MARK("sim.machine_lost");
+  machine_lost_ = true;
 }
 
 /// Until something new has been seen outside, at most for as long as a machine may take.
@@ -281,10 +293,13 @@ bool Cluster::winner_is_gone() const {
   return false;
 }
 
-/// A fault came before the pair was one, and a channel that was closed is not opened again here.
+/// A fault took the backup before the pair was one: the primary waits for another, which nobody
+/// brings here.
 bool Cluster::never_protected() const {
+  const SimNode& backup = *nodes_[Side::kBackup];
+  const bool gone = backup.process().dead() || is_final(backup.role());
   const Role role = nodes_[Side::kPrimary]->role();
-  return role == Role::kWaiting || role == Role::kJoining;
+  return gone && (role == Role::kWaiting || role == Role::kJoining);
 }
 
 /// A backup that has not joined yet asks for a primary as long as it lives, and there is none.
@@ -301,8 +316,10 @@ void Cluster::wind_up() {
     const SimNode& node = *nodes_[side];
     return node.process().dead() || node.over() || node.wedged() || waits_for_ever(side);
   };
+  note_torn();
   if (!machine_lost_ && !planned_end_ && !serves()) {
     // A fault at a moment may have struck only now.
+    note_torn();
     machine_lost_ = machine_lost_ || winner_is_gone() || never_protected();
     if (!machine_lost_ && !planned_end_) {
       oracle_.violated(Rule::kProgress, "nobody serves: " + roles());
@@ -314,6 +331,7 @@ void Cluster::wind_up() {
     if (const auto side = live()) nodes_[*side]->request_end(EndReason::kStopped);
     events_.run(std::min(until, events_.in(kStepNs)));
   }
+  note_torn();
   if (machine_lost_) return;
   for (const Side side : {Side::kPrimary, Side::kBackup}) {
     if (over(side)) continue;

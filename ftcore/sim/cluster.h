@@ -44,6 +44,7 @@ class Cluster {
     std::vector<Fault> plan;
     std::uint32_t detection_ms = 100;
     std::uint32_t heartbeat_ms = 10;
+    std::uint64_t held_bytes_max = std::uint64_t{16} << 20;  // Of the primary.
     SimChannel::Options channel{};
     SimArbiter::Options arbiter{};
     SimReceiver::Options receiver{};
@@ -91,6 +92,7 @@ class Cluster {
   [[nodiscard]] std::string roles() const;
   bool serves();
   void note_shown();
+  void note_torn();
   [[nodiscard]] bool winner_is_gone() const;
   [[nodiscard]] bool never_protected() const;
   [[nodiscard]] bool waits_for_ever(Side side) const;

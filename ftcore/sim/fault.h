@@ -30,13 +30,16 @@ enum class FaultKind : std::uint8_t {
   kArbiterAway,  // The shared storage cannot be reached for a while.
   kArbiterSlow,  // It answers late.
   kArbiterMute,  // It does what it is asked, and the answers are lost.
+  kArbiterTorn,  // What is next written to it can never be read again: nobody wins.
+  kClockJump,    // This host's clock is ahead by so much at once, as behind a pause of all of it.
   kPause,        // `ctl pause` for a while.
   kEnd,          // The machine ends as planned.
 };
-inline constexpr std::array<std::string_view, 17> kFaultNames{
-    "kill",         "lose_host",    "stop",         "wedge",      "slow",       "reset",
-    "stall",        "partition",    "corrupt",      "beats_lost", "beats_late", "beats_twice",
-    "arbiter_away", "arbiter_slow", "arbiter_mute", "pause",      "end"};
+inline constexpr std::array<std::string_view, 19> kFaultNames{
+    "kill",         "lose_host",   "stop",         "wedge",        "slow",
+    "reset",        "stall",       "partition",    "corrupt",      "beats_lost",
+    "beats_late",   "beats_twice", "arbiter_away", "arbiter_slow", "arbiter_mute",
+    "arbiter_torn", "clock_jump",  "pause",        "end"};
 
 constexpr std::string_view fault_name(FaultKind kind) {
   return kFaultNames[static_cast<std::size_t>(kind)];
@@ -46,10 +49,10 @@ constexpr bool is_lethal(FaultKind kind) {
   return kind == FaultKind::kKill || kind == FaultKind::kLoseHost || kind == FaultKind::kWedge;
 }
 
-/// It is over by itself, after Fault::for_us.
+/// It has a length, Fault::for_us, and is over by itself.
 constexpr bool lasts(FaultKind kind) {
   return !is_lethal(kind) && kind != FaultKind::kReset && kind != FaultKind::kCorrupt &&
-         kind != FaultKind::kEnd;
+         kind != FaultKind::kArbiterTorn && kind != FaultKind::kEnd;
 }
 
 struct Fault {

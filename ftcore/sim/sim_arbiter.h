@@ -53,9 +53,16 @@ class SimArbiter {
                        [who](const auto& slot) { return slot.second.set_by == who; });
   }
 
+  /// A slot that nobody can win any more.
+  [[nodiscard]] bool torn() const {
+    return std::any_of(slots_.begin(), slots_.end(),
+                       [](const auto& slot) { return slot.second.torn; });
+  }
+
   // Faults. Units: until then.
   void leave(HostTime until) { away_until_ = std::max(away_until_, until); }
   void lose_replies(HostTime until) { replies_lost_until_ = std::max(replies_lost_until_, until); }
+  void tear_next_write() { tears_ = true; }
   void slow_down(HostTime until, std::int64_t by_ns) {
     slow_until_ = until;
     slow_by_ns_ = by_ns;
@@ -65,6 +72,7 @@ class SimArbiter {
   struct Slot {
     Uuid opened_by;
     Uuid set_by;
+    bool torn = false;
   };
 
   /// `then` is told whether the storage was away for the whole time.
@@ -88,6 +96,11 @@ class SimArbiter {
   ArbiterAnswer set(Epoch epoch, Uuid who) {
     if (options_.two_winners) return ArbiterAnswer::kWon;
     Slot& slot = slots_[epoch.value];
+    if (slot.set_by.is_zero() && std::exchange(tears_, false)) slot.torn = true;
+    if (slot.torn) {
+      FTVM_MARK("sim.arbiter_torn");
+      return ArbiterAnswer::kUnknown;
+    }
     if (slot.set_by.is_zero()) slot.set_by = who;
     return slot.set_by == who ? ArbiterAnswer::kWon : ArbiterAnswer::kLost;
   }
@@ -98,6 +111,7 @@ class SimArbiter {
   std::map<std::uint64_t, Slot> slots_;
   HostTime away_until_, replies_lost_until_, slow_until_;
   std::int64_t slow_by_ns_ = 0;
+  bool tears_ = false;
 };
 
 }  // namespace ftvm::ftcore::sim

@@ -7,9 +7,13 @@
 
 namespace ftvm::ftcore::sim {
 
-void SimChannel::send(Side from, Bytes message) {
-  if (!open_) return;
+bool SimChannel::send(Side from, Bytes message) {
+  if (!open_) return false;
   Way& way = ways_[other(from)];
+  if (way.flights.size() >= options_.queue_messages_max) {
+    FTVM_MARK("sim.queue_full");
+    return false;
+  }
   const auto draw = [this](std::int64_t most) {
     return static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(most) + 1));
   };
@@ -19,6 +23,7 @@ void SimChannel::send(Side from, Bytes message) {
   way.last = std::max(way.last, HostTime{leaves.ns + latency});
   way.flights.push_back({leaves, way.last, std::move(message)});
   pump_at(other(from), way.flights.front().arrives);
+  return true;
 }
 
 void SimChannel::close(Side from) {
@@ -34,8 +39,9 @@ void SimChannel::reset() {
   FTVM_MARK("sim.channel_reset");
   for (const Side side : {Side::kPrimary, Side::kBackup}) {
     ways_[side].flights.clear();
-    ends_[side].process->tell([this, side] { ends_[side].on_closed(); });
+    tell_closed(side);
   }
+  connect_later();
 }
 
 void SimChannel::stall(Side to, HostTime until) {
@@ -84,6 +90,7 @@ void SimChannel::pump(Side to) {
   } else if (way.close_behind) {
     open_ = false;
     tell_closed(to);
+    connect_later();
   }
 }
 
@@ -98,6 +105,25 @@ void SimChannel::arrive(Side to, Bytes message) {
 
 void SimChannel::tell_closed(Side to) {
   ends_[to].process->tell([this, to] { ends_[to].on_closed(); });
+}
+
+void SimChannel::connect_later() {
+  const auto most = static_cast<std::uint64_t>(options_.reconnect_ns_max);
+  events_.after(static_cast<std::int64_t>(random_.below(most + 1)), [this] { connect(); });
+}
+
+void SimChannel::connect() {
+  for (const Side side : {Side::kPrimary, Side::kBackup}) {
+    if (ends_[side].process->dead()) return;
+  }
+  FTVM_MARK("sim.channel_again");
+  open_ = true;
+  for (const Side side : {Side::kPrimary, Side::kBackup}) {
+    const HostTime stalled = ways_[side].stalled_until;
+    ways_[side] = Way{};
+    ways_[side].stalled_until = stalled;
+    ends_[side].process->tell([this, side] { ends_[side].on_connected(); });
+  }
 }
 
 }  // namespace ftvm::ftcore::sim

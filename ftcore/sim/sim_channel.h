@@ -2,7 +2,8 @@
 // loses what a real one loses: what a dying process had not yet given to its kernel, what was under
 // way when the connection was reset. Nothing overtakes, and nothing vanishes from the middle.
 //
-// Once closed it stays closed. Source: tcp(7); what ZeroMQ adds is docs/formats/wire.md.
+// Who connects tries again for ever, so a while after a connection has ended there is another one,
+// if both processes live. Source: tcp(7); what ZeroMQ adds is docs/formats/wire.md.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +25,17 @@ class SimChannel {
     std::int64_t leave_ns_max = 200 * kNsPerUs;
     std::int64_t latency_ns_min = 50 * kNsPerUs;
     std::int64_t latency_ns_max = 500 * kNsPerUs;
+    /// Between two connections: up to so long.
+    std::int64_t reconnect_ns_max = 100 * kNsPerMs;
+    /// Messages on their way to one side; one more is an error of send().
+    std::size_t queue_messages_max = 4096;
   };
   /// Lifetime: borrowed. Calls come through the process, so a dead one hears nothing.
   struct End {
     SimProcess* process = nullptr;
     std::function<void(const Bytes&)> on_message;
     std::function<void()> on_closed;
+    std::function<void()> on_connected;  // Anew.
   };
 
   SimChannel(EventQueue& events, Prng random, Options options)
@@ -37,7 +43,8 @@ class SimChannel {
   void attach(Side side, End end) { ends_[side] = std::move(end); }
 
   [[nodiscard]] bool open() const { return open_; }
-  void send(Side from, Bytes message);
+  /// False: there is no connection, or nobody takes what is on its way.
+  bool send(Side from, Bytes message);
   /// An orderly close: what was sent before still arrives.
   void close(Side from);
 
@@ -72,6 +79,8 @@ class SimChannel {
   void pump_at(Side to, HostTime when);
   void arrive(Side to, Bytes message);
   void tell_closed(Side to);
+  void connect_later();
+  void connect();
 
   EventQueue& events_;
   Prng random_;

@@ -66,7 +66,8 @@ void SimNode::start() {
   around_.channel.attach(options_.side,
                          {.process = &process_,
                           .on_message = [this](const Bytes& bytes) { on_message(bytes); },
-                          .on_closed = [this] { on_channel_closed(); }});
+                          .on_closed = [this] { on_channel_closed(); },
+                          .on_connected = [this] { on_channel_connected(); }});
   around_.receiver.attach(options_.side,
                           {.process = &process_, .on_confirmed = [this](std::uint64_t offset) {
                              process_.tell([this, offset] { on_confirmed(offset); });
@@ -102,6 +103,12 @@ void SimNode::pause(bool paused) {
       if (!paused || session.can_pause()) session.on_pause(paused, at);
     });
   });
+}
+
+void SimNode::jump_clock(std::int64_t ns) {
+  options_.clock.offset_ns += ns;
+  process_.tell(
+      [this] { decide_and_act([](auto& session, HostTime at) { session.on_tick(at); }); });
 }
 
 Role SimNode::role() const {
@@ -181,6 +188,11 @@ void SimNode::on_message(const Bytes& bytes) {
 
 void SimNode::on_channel_closed() {
   decide_and_act([](auto& session, HostTime at) { session.on_channel_closed(at); });
+}
+
+void SimNode::on_channel_connected() {
+  if (!unsent_hello_) return;
+  (void)around_.channel.send(options_.side, *std::exchange(unsent_hello_, std::nullopt));
 }
 
 void SimNode::on_heartbeat(const Heartbeat& heartbeat) {

@@ -102,6 +102,8 @@ class SimNode final : public NodeLink {
   [[nodiscard]] bool wedged() const { return wedged_; }
   /// Its vCPU runs at this share of its speed. Range: above 0 up to 1.
   void slow_down(double speed) { speed_ = speed; }
+  /// Its host's clock is ahead by so much from now on.
+  void jump_clock(std::int64_t ns);
   void request_end(EndReason reason) { outside_.request_end(reason); }
   void pause(bool paused);
   /// A datagram of the other side, as it came.
@@ -181,6 +183,7 @@ class SimNode final : public NodeLink {
   // Of the network.
   void on_message(const Bytes& bytes);
   void on_channel_closed();
+  void on_channel_connected();
   void on_confirmed(std::uint64_t console_offset);
   void beat_later(std::uint64_t generation);
 
@@ -233,6 +236,7 @@ class SimNode final : public NodeLink {
   std::optional<StartHeartbeats> beats_;
   std::uint64_t beat_generation_ = 0;
   std::uint64_t beat_number_ = 0;
+  std::optional<Bytes> unsent_hello_;  // Said when there is a connection.
   std::array<std::uint64_t, kMomentNames.size()> passed_{};
 
   Orders orders_;

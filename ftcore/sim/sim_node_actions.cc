@@ -26,7 +26,13 @@ void SimNode::act(const Send& send) {
   if (auto* ack = std::get_if<Ack>(&message.body); ack != nullptr && planted(Plant::kAckUnseen)) {
     ack->accepted = std::max(ack->accepted, around_.peer_sent());
   }
-  around_.channel.send(options_.side, encode_message(message));
+  Bytes bytes = encode_message(message);
+  if (around_.channel.send(options_.side, bytes)) return;
+  if (std::holds_alternative<Hello>(message.body)) {
+    unsent_hello_ = std::move(bytes);
+  } else if (send.to == Send::To::kPeer) {
+    decide([](auto& session, HostTime at) { session.on_channel_closed(at); });
+  }
 }
 
 void SimNode::act(const CloseChannel&) {

@@ -145,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "p.toml:1:9: plant: 'none at all' is none of none, release_early, ack_unseen, "
                 "two_winners, skip_drain, confirm_unseen, forget_reissue, wrong_sync, "
                 "wrong_replica, epoch_stays, halted_speaks, mark_early, input_late, unknown_wins, "
-                "own_beats"},
+                "own_beats, rep_count, stale_translation, interrupt_late"},
         Refused{"rums = 3",
                 "p.toml:1:1: rums: no such field; there are fault, guest, name, pair, plant, "
                 "program, runs, seed, twice_percent"},
@@ -166,7 +166,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"[[fault]]\nkind = \"kil\"",
                 "p.toml:2:8: fault 1: kind: 'kil' is none of kill, lose_host, stop, wedge, slow, "
                 "reset, stall, partition, corrupt, beats_lost, beats_late, beats_twice, "
-                "arbiter_away, arbiter_slow, arbiter_mute, pause, end"},
+                "arbiter_away, arbiter_slow, arbiter_mute, arbiter_torn, clock_jump, pause, end"},
         Refused{"[[fault]]\nside = \"left\"",
                 "p.toml:2:8: fault 1: side: 'left' is none of primary, backup"},
         Refused{"[[fault]]\nat = {}",

@@ -19,7 +19,11 @@ Plan small(std::uint64_t runs) {
   return plan;
 }
 
+/// Several blocks, of some runs each.
+constexpr std::uint64_t kBlock = 100;
+
 Tally total(const Plan& plan, const Guests& guests, Runner::Options options) {
+  options.block_runs = kBlock;
   Runner runner(plan, guests, options);
   const Status ran = runner.run({});
   EXPECT_TRUE(ran.has_value()) << ran.error().message();
@@ -28,11 +32,11 @@ Tally total(const Plan& plan, const Guests& guests, Runner::Options options) {
 }
 
 TEST(Runner, ManyJobsDoWhatOneDoes) {
-  const Plan plan = small(2'500);
+  const Plan plan = small(250);
   const Guests guests = test::guests_of(plan.guests);
   const Tally one = total(plan, guests, {.jobs = 1});
   const Tally many = total(plan, guests, {.jobs = 3});
-  EXPECT_EQ(one.runs, 2'500u);
+  EXPECT_EQ(one.runs, 250u);
   EXPECT_EQ(one.digest, many.digest);
   EXPECT_EQ(one.silences, many.silences);
   EXPECT_EQ(one.marks, many.marks);
@@ -40,7 +44,7 @@ TEST(Runner, ManyJobsDoWhatOneDoes) {
 }
 
 TEST(Runner, ShardsAreThePartsOfTheWhole) {
-  const Plan plan = small(4'001);
+  const Plan plan = small(401);
   const Guests guests = test::guests_of(plan.guests);
   const Tally whole = total(plan, guests, {.jobs = 2});
   std::uint64_t runs = 0, failovers = 0;
@@ -57,10 +61,10 @@ TEST(Runner, ShardsAreThePartsOfTheWhole) {
 }
 
 TEST(Runner, GoesOnFromWhatIsDone) {
-  const Plan plan = small(3'000);
+  const Plan plan = small(300);
   const Guests guests = test::guests_of(plan.guests);
   std::map<std::uint64_t, Tally> done;
-  Runner first(plan, guests, {.jobs = 1});
+  Runner first(plan, guests, {.jobs = 1, .block_runs = kBlock});
   const Runner::Hooks hooks{.done =
                                 [&](std::uint64_t block, const Tally& tally) {
                                   done[block] = tally;
@@ -71,7 +75,7 @@ TEST(Runner, GoesOnFromWhatIsDone) {
   EXPECT_FALSE(first.complete());
   EXPECT_EQ(done.size(), 1u);
 
-  Runner second(plan, guests, {.jobs = 2});
+  Runner second(plan, guests, {.jobs = 2, .block_runs = kBlock});
   second.already_done(0, done[0]);
   std::uint64_t again = 0;
   EXPECT_TRUE(second
@@ -86,17 +90,17 @@ TEST(Runner, GoesOnFromWhatIsDone) {
 }
 
 TEST(Runner, ABudgetThatIsSpentBeginsNothing) {
-  const Plan plan = small(3'000);
+  const Plan plan = small(300);
   const Guests guests = test::guests_of(plan.guests);
-  Runner runner(plan, guests, {.jobs = 2, .budget_ms = 0});
+  Runner runner(plan, guests, {.jobs = 2, .block_runs = kBlock, .budget_ms = 0});
   EXPECT_TRUE(runner.run({}).has_value());
   EXPECT_EQ(runner.total().runs, 0u);
 }
 
 TEST(Runner, AnErrorOfAHookEndsIt) {
-  const Plan plan = small(3'000);
+  const Plan plan = small(300);
   const Guests guests = test::guests_of(plan.guests);
-  Runner runner(plan, guests, {.jobs = 2});
+  Runner runner(plan, guests, {.jobs = 2, .block_runs = kBlock});
   const Status ran = runner.run({.done = [](std::uint64_t, const Tally&) -> Status {
     return Error(ErrorCode::kNoSpace, "full");
   }});
@@ -106,13 +110,13 @@ TEST(Runner, AnErrorOfAHookEndsIt) {
 
 TEST(Runner, StopsWhereFailuresAreEnough) {
   if (!sim::kPlantsCompiledIn) GTEST_SKIP() << "needs a build with FTVM_TEST_POINTS";
-  Plan plan = small(50'000);
+  Plan plan = small(5'000);
   plan.plant = sim::Plant::kReleaseEarly;
   const Guests guests = test::guests_of(plan.guests);
-  Runner runner(plan, guests, {.jobs = 2, .failures_max = 1});
+  Runner runner(plan, guests, {.jobs = 2, .block_runs = kBlock, .failures_max = 1});
   EXPECT_TRUE(runner.run({}).has_value());
   EXPECT_GE(runner.total().failures.size(), 1u);
-  EXPECT_LT(runner.total().runs, 10'000u);
+  EXPECT_LT(runner.total().runs, 1'000u);
 }
 
 TEST(Isolated, ADeadProcessSaysAtWhichRunAndWhy) {

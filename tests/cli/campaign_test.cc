@@ -65,7 +65,7 @@ TEST(CampaignCommand, FindsABugShrinksItAndSaysHowToSeeIt) {
   if (!ftcore::sim::kPlantsCompiledIn) GTEST_SKIP() << "needs a build with FTVM_TEST_POINTS";
   const Folder folder;
   const std::string out = folder.file("c");
-  const Ran ran = run_ftvm(folder, {"campaign", "--runs", "1000", "--plant", "release_early",
+  const Ran ran = run_ftvm(folder, {"campaign", "--runs", "50", "--plant", "release_early",
                                     "--failures", "1", "--out", out});
   EXPECT_EQ(ran.exit, 1);
   EXPECT_TRUE(has(ran.out, "output_rule")) << ran.out;

@@ -17,18 +17,20 @@ class Channel : public ::testing::Test {
                                  [this, side](const Bytes& bytes) {
                                    heard_[side].append(bytes.begin(), bytes.end());
                                  },
-                             .on_closed = [this, side] { heard_[side] += "!"; }});
+                             .on_closed = [this, side] { heard_[side] += "!"; },
+                             .on_connected = [this, side] { heard_[side] += "?"; }});
     }
   }
   void say(Side from, const std::string& text) {
-    channel_.send(from, Bytes(text.begin(), text.end()));
+    sent_ = channel_.send(from, Bytes(text.begin(), text.end()));
   }
   void run_ms(std::int64_t ms) { events_.run(events_.in(ms * kNsPerMs)); }
 
   EventQueue events_;
   PerSide<SimProcess> processes_;
   PerSide<std::string> heard_;
-  SimChannel channel_{events_, Prng(1), {.leave_ns_max = 1 * kNsPerMs}};
+  bool sent_ = false;  // What was said last.
+  SimChannel channel_{events_, Prng(1), {.leave_ns_max = 1 * kNsPerMs, .queue_messages_max = 100}};
 };
 
 TEST_F(Channel, KeepsTheOrder) {
@@ -61,11 +63,38 @@ TEST_F(Channel, SaysNothingOfALostHost) {
 TEST_F(Channel, AResetLosesWhatIsUnderWayAndBothHearOfIt) {
   say(Side::kPrimary, "a");
   channel_.reset();
-  run_ms(10);
   say(Side::kPrimary, "b");
-  run_ms(10);
+  EXPECT_FALSE(sent_) << "there is no connection";
   EXPECT_EQ(heard_[Side::kPrimary], "!");
   EXPECT_EQ(heard_[Side::kBackup], "!");
+}
+
+TEST_F(Channel, IsThereAgainAWhileAfterAReset) {
+  channel_.reset();
+  run_ms(200);
+  say(Side::kPrimary, "b");
+  run_ms(10);
+  EXPECT_EQ(heard_[Side::kPrimary], "!?");
+  EXPECT_EQ(heard_[Side::kBackup], "!?b");
+}
+
+TEST_F(Channel, StaysClosedWhenOneSideIsDead) {
+  channel_.reset();
+  processes_[Side::kBackup].kill();
+  channel_.on_death(Side::kBackup);
+  run_ms(1'000);
+  EXPECT_FALSE(channel_.open());
+  EXPECT_EQ(heard_[Side::kPrimary], "!");
+}
+
+TEST_F(Channel, TakesNoMoreThanItsQueueHolds) {
+  channel_.stall(Side::kBackup, events_.in(50 * kNsPerMs));
+  for (int i = 0; i < 100; ++i) say(Side::kPrimary, "a");
+  EXPECT_TRUE(sent_);
+  say(Side::kPrimary, "b");
+  EXPECT_FALSE(sent_);
+  run_ms(60);
+  EXPECT_EQ(heard_[Side::kBackup], std::string(100, 'a'));
 }
 
 TEST_F(Channel, AStallDelaysAndLosesNothing) {

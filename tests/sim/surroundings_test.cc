@@ -51,6 +51,24 @@ TEST_F(Arbiter, HasOneWinnerHoweverOftenItIsAsked) {
   EXPECT_FALSE(arbiter_.has_won(who(8)));
 }
 
+TEST_F(Arbiter, HasNoWinnerWhenTheWriteWasTorn) {
+  arbiter_.tear_next_write();
+  for (const int id : {7, 8, 7}) ask(id);
+  EXPECT_EQ(answers_, (std::vector(3, ArbiterAnswer::kUnknown)));
+  EXPECT_TRUE(arbiter_.torn());
+  EXPECT_FALSE(arbiter_.has_won(who(7)));
+}
+
+TEST_F(Arbiter, KeepsWhatWasWrittenBeforeATear) {
+  ask(7);
+  arbiter_.tear_next_write();
+  ask(7);
+  ask(8);
+  using enum ArbiterAnswer;
+  EXPECT_EQ(answers_, (std::vector{kWon, kWon, kLost}));
+  EXPECT_FALSE(arbiter_.torn());
+}
+
 TEST_F(Arbiter, MayLoseTheAnswerOfAQuestionThatCounted) {
   arbiter_.lose_replies(events_.in(ms(100)));
   for (const int id : {7, 8, 7}) ask(id);
