@@ -1,11 +1,12 @@
 """Figures of a protected pair that is busy: its speed, its lag, its memory."""
 import statistics
 
-from console import Console, peak_kib, pump, wait_all
+from console import BenchError, Console, peak_kib, pump, wait_all
 from coupling import coupled_seconds
 from pairs import BenchPair, Throttle
 from report import short
-from systems import BOOT_S, CPU_BOUND, ENDLESS, JOB_END, JOB_S, PROMPT, RAM_MIB, STEP_END, check_job, do_job, typed
+from systems import (BOOT_S, CPU_BOUND, ENDLESS, JOB_END, JOB_S, PROMPT, RAM_MIB, STEP_END, STEPS, check_job, do_job,
+                     typed)
 from wire_proxy import UP
 
 SETTLE_S = 3  # Lag control, and a host's scheduler, need a moment.
@@ -92,6 +93,8 @@ def do_watched(consoles, job):
     for each, (began, since) in zip(consoles, begun):
         check_job(each, job, since)
         ends.append([at - began for at in each.times_of(STEP_END, since)])
+        if len(ends[-1]) != STEPS:
+            raise BenchError(f"{len(ends[-1])} of {STEPS} steps were seen; {each.story()}")
     mean = statistics.mean(each[-1] for each in ends)
     return mean / statistics.mean(coupled_seconds(*order, LAG_TARGET_S) for order in (ends, ends[::-1]))
 

@@ -252,10 +252,8 @@ std::string Cluster::roles() const {
 }
 
 /// A slot that nobody can win leaves nobody who may live, and who asks for it asks for ever.
-void Cluster::note_torn() {
-  if (!arbiter_.torn() || machine_lost_) return;
-  FTVM_MARK("sim.machine_lost");
-  machine_lost_ = true;
+bool Cluster::lost() const {
+  return machine_lost_ || arbiter_.torn();
 }
 
 /// Until something new has been seen outside, at most for as long as a machine may take.
@@ -316,12 +314,10 @@ void Cluster::wind_up() {
     const SimNode& node = *nodes_[side];
     return node.process().dead() || node.over() || node.wedged() || waits_for_ever(side);
   };
-  note_torn();
-  if (!machine_lost_ && !planned_end_ && !serves()) {
+  if (!lost() && !planned_end_ && !serves()) {
     // A fault at a moment may have struck only now.
-    note_torn();
     machine_lost_ = machine_lost_ || winner_is_gone() || never_protected();
-    if (!machine_lost_ && !planned_end_) {
+    if (!lost() && !planned_end_) {
       oracle_.violated(Rule::kProgress, "nobody serves: " + roles());
     }
   }
@@ -331,8 +327,7 @@ void Cluster::wind_up() {
     if (const auto side = live()) nodes_[*side]->request_end(EndReason::kStopped);
     events_.run(std::min(until, events_.in(kStepNs)));
   }
-  note_torn();
-  if (machine_lost_) return;
+  if (lost()) return;
   for (const Side side : {Side::kPrimary, Side::kBackup}) {
     if (over(side)) continue;
     oracle_.violated(Rule::kProgress, std::string(side_name(side)) + ": does not end, as " +
@@ -364,7 +359,7 @@ Cluster::Outcome Cluster::outcome() {
   outcome.shown_bytes = oracle_.shown();
   outcome.repeated_bytes = oracle_.repeats();
   outcome.failed_over = oracle_.ever_live();
-  outcome.machine_lost = machine_lost_;
+  outcome.machine_lost = lost();
   outcome.silence_ns = silence_ns_;
   outcome.met = met_;
   Bytes all(oracle_.stream().begin(), oracle_.stream().end());

@@ -92,7 +92,7 @@ class Cluster {
   [[nodiscard]] std::string roles() const;
   bool serves();
   void note_shown();
-  void note_torn();
+  [[nodiscard]] bool lost() const;
   [[nodiscard]] bool winner_is_gone() const;
   [[nodiscard]] bool never_protected() const;
   [[nodiscard]] bool waits_for_ever(Side side) const;

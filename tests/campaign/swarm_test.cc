@@ -1,6 +1,7 @@
 // Thousands of pairs with a character, each broken in its own way: the oracle has nothing to say.
 #include <gtest/gtest.h>
 
+#include "emulator/base/mark.h"
 #include "tests/campaign/campaign_fixture.h"
 
 namespace ftvm::ftcore::campaign {
@@ -42,6 +43,42 @@ TEST(Swarm, TheSameSeedIsTheSameRun) {
     const Verdict two = execute(draw_run(plan, seed), guests);
     EXPECT_EQ(one.digest, two.digest) << "seed " << seed;
     EXPECT_EQ(one.events, two.events) << "seed " << seed;
+  }
+}
+
+TEST(Swarm, AJumpOfAClockIsNotHeldAgainstTheOtherSide) {
+  const Plan plan = test::plan_of(R"(
+[pair]
+detection_ms = 50
+[[fault]]
+kind = "clock_jump"
+at = { after_us = 40_000 }
+for_us = 1_000_000
+)");
+  const Guests guests = test::guests_of(plan.guests);
+  const auto own_stops = [] { return mark_counts()["detector.own_stop"]; };
+  const std::uint64_t before = own_stops();
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const PairRun run = draw_run(plan, seed);
+    const Verdict verdict = execute(run, guests);
+    EXPECT_FALSE(verdict.failure.has_value()) << test::story(run, verdict);
+    EXPECT_FALSE(verdict.failed_over) << test::story(run, verdict);
+  }
+  EXPECT_GE(own_stops(), before + 10) << "the clock jumped";
+}
+
+TEST(Swarm, APairWhoseFirstWordsWereLostIsOneAfterAll) {
+  const Plan plan = test::plan_of(R"(
+[[fault]]
+kind = "reset"
+at = { after_us = 1 }
+)");
+  const Guests guests = test::guests_of(plan.guests);
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const PairRun run = draw_run(plan, seed);
+    const Verdict verdict = execute(run, guests);
+    EXPECT_FALSE(verdict.failure.has_value()) << test::story(run, verdict);
+    EXPECT_FALSE(verdict.machine_lost) << test::story(run, verdict);
   }
 }
 

@@ -4,7 +4,6 @@
         .include "guest.inc"
 
         .set TIMER, PIC_BASE
-        .set PORT, 0x3f8
         .set LENGTH, 150            # Iterations of the REP.
         .set PULSES, 31             # Of the timer's clock between interrupts: some 2'600 ticks.
 
@@ -46,23 +45,8 @@ stepped:
         xor eax, eax
         mov dr7, rax
 2:
-        mov edx, PORT + 5
-        in al, dx
-        test al, 1                  # Something was sent.
-        jz 3f
-        mov edx, PORT
-        in al, dx
-        movzx eax, al
-        add rbx, rax
-3:      mov edx, PORT + 5
-        in al, dx
-        test al, 0x20
-        jz 3b
-        mov edx, PORT
-        mov eax, ebx
-        and al, 0x3f
-        add al, 0x30
-        out dx, al
+        add_typed 3f
+3:      put_rbx
         jmp again
 
 # RDI: frame. Goes on with the instruction.
