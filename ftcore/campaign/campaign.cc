@@ -19,19 +19,47 @@ namespace ftvm::ftcore::campaign {
 namespace {
 
 constexpr mode_t kFileMode = 0644;
+constexpr const char* kBlocks = "/blocks";
 
 Status write_text(const std::string& path, const std::string& text) {
   return write_file_atomic(path, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()},
                            kFileMode);
 }
 
+/// What the folders of options.merge have done.
+Result<std::map<std::uint64_t, Tally>> read_parts(const CampaignOptions& options) {
+  std::map<std::uint64_t, Tally> all;
+  for (const std::string& part : options.merge) {
+    const std::string path = part + kBlocks;
+    State state = FTVM_TRY(read_any_shard(path, options.plan, options.runner.program.has_value()));
+    all.merge(state.tallies);
+    if (state.tallies.empty()) continue;
+    return Error(ErrorCode::kUsage, path + ": block " +
+                                        std::to_string(state.tallies.begin()->first) +
+                                        " is in a folder before it too; merge each shard once");
+  }
+  return all;
+}
+
+Result<StateFile> begin_state(const CampaignOptions& options, Runner& runner,
+                              const std::string& path, const std::string& heading) {
+  // Read before anything is replaced.
+  std::map<std::uint64_t, Tally> parts = FTVM_TRY(read_parts(options));
+  StateFile state = FTVM_TRY(StateFile::create(path, heading, options.overwrite));
+  for (auto& [block, tally] : parts) {
+    FTVM_TRY(state.append(block, tally));
+    runner.already_done(block, std::move(tally));
+  }
+  return state;
+}
+
 Result<StateFile> open_state(const CampaignOptions& options, Runner& runner) {
-  const std::string path = options.folder + "/blocks";
+  const std::string path = options.folder + kBlocks;
   const std::string heading =
       state_heading(options.plan, options.runner.shard, options.runner.program.has_value());
   // So that a job which may be started again needs one command line only.
   const bool begun = ::access(path.c_str(), F_OK) == 0;
-  if (!options.resume || !begun) return StateFile::create(path, heading, options.overwrite);
+  if (!options.resume || !begun) return begin_state(options, runner, path, heading);
   std::map<std::uint64_t, Tally> tallies;
   StateFile state = FTVM_TRY(StateFile::resume(path, heading, &tallies));
   for (auto& [block, tally] : tallies) runner.already_done(block, std::move(tally));

@@ -11,8 +11,7 @@ using Json = nlohmann::ordered_json;
 
 std::string seeds_text(const Report& report) {
   return "seeds " + std::to_string(report.plan.seed) + " to " +
-         std::to_string(report.plan.seed + report.plan.runs - 1) + ", shard " +
-         std::to_string(report.shard.index) + "/" + std::to_string(report.shard.count);
+         std::to_string(report.plan.seed + report.plan.runs - 1) + ", shard " + report.shard.text();
 }
 
 /// Why a campaign without a failure has not passed either; empty when it has.
@@ -33,26 +32,25 @@ std::vector<std::string> marks_missed(const Tally& tally) {
 
 std::string report_json(const Report& report) {
   const Tally& tally = report.tally;
-  Json json{
-      {"ftvm", FTVM_VERSION},
-      {"campaign", report.plan.name},
-      {"guests", report.plan.guests},
-      {"first_seed", report.plan.seed},
-      {"runs_in_plan", report.plan.runs},
-      {"shard", std::to_string(report.shard.index) + "/" + std::to_string(report.shard.count)},
-      {"complete", report.complete},
-      {"runs", tally.runs},
-      {"runs_twice", tally.twice},
-      {"failovers", tally.failovers},
-      {"machines_lost", tally.machines_lost},
-      {"failures", tally.failures.size()},
-      {"digest", tally.digest.hex()},
-      {"silence_ms",
-       {{"p50", tally.silence_ms(50)},
-        {"p95", tally.silence_ms(95)},
-        {"p99", tally.silence_ms(99)},
-        {"most", tally.silence_ms(100)}}},
-      {"seconds", static_cast<double>(report.ms) / 1'000}};
+  Json json{{"ftvm", FTVM_VERSION},
+            {"campaign", report.plan.name},
+            {"guests", report.plan.guests},
+            {"first_seed", report.plan.seed},
+            {"runs_in_plan", report.plan.runs},
+            {"shard", report.shard.text()},
+            {"complete", report.complete},
+            {"runs", tally.runs},
+            {"runs_twice", tally.twice},
+            {"failovers", tally.failovers},
+            {"machines_lost", tally.machines_lost},
+            {"failures", tally.failures.size()},
+            {"digest", tally.digest.hex()},
+            {"silence_ms",
+             {{"p50", tally.silence_ms(50)},
+              {"p95", tally.silence_ms(95)},
+              {"p99", tally.silence_ms(99)},
+              {"most", tally.silence_ms(100)}}},
+            {"seconds", static_cast<double>(report.ms) / 1'000}};
   Json& faults = json["faults"] = Json::object();
   for (std::size_t i = 0; i < tally.met.size(); ++i) {
     faults[std::string(sim::kFaultNames[i])] = tally.met[i];

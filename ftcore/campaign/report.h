@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "ftcore/campaign/plan.h"
-#include "ftcore/campaign/runner.h"
+#include "ftcore/campaign/shard.h"
 #include "ftcore/campaign/tally.h"
 
 namespace ftvm::ftcore::campaign {

@@ -16,15 +16,9 @@
 #include "ftcore/campaign/isolated.h"
 #include "ftcore/campaign/plan.h"
 #include "ftcore/campaign/program_run.h"
+#include "ftcore/campaign/shard.h"
 
 namespace ftvm::ftcore::campaign {
-
-/// Shard `index` of `count`, from 1 on: every block whose number leaves that rest.
-struct Shard {
-  std::uint64_t index = 1;
-  std::uint64_t count = 1;
-  bool operator==(const Shard&) const = default;
-};
 
 class Runner {
  public:

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kStateBytesMax = std::size_t{1} << 30;
 constexpr std::string_view kFormat = "ftvm campaign 1";
+constexpr std::string_view kShard = ", shard ";
 
 Status write_line(int fd, const std::string& line) {
   const std::string whole = line + "\n";
@@ -40,14 +41,23 @@ Status parse_line(std::string_view line, State* state) {
   return {};
 }
 
+/// Of a heading; that of the whole campaign when it names none.
+Shard shard_of(std::string_view heading) {
+  const std::size_t at = heading.rfind(kShard);
+  if (at == std::string_view::npos) return {};
+  const std::string_view from = heading.substr(at + kShard.size());
+  const Result<Shard> shard = parse_shard(from.substr(0, from.find(',')));
+  return shard ? *shard : Shard{};
+}
+
 }  // namespace
 
 std::string state_heading(const Plan& plan, Shard shard, bool program) {
   const std::string text = plan_text(plan);
   const Digest digest =
       digest_of({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-  return std::string(kFormat) + ", ftvm " FTVM_VERSION ", plan " + digest.hex() + ", shard " +
-         std::to_string(shard.index) + "/" + std::to_string(shard.count) + (program ? ", rig" : "");
+  return std::string(kFormat) + ", ftvm " FTVM_VERSION ", plan " + digest.hex() +
+         std::string(kShard) + shard.text() + (program ? ", rig" : "");
 }
 
 Result<State> parse_state(std::string_view text, const std::string& heading) {
@@ -67,6 +77,15 @@ Result<State> parse_state(std::string_view text, const std::string& heading) {
     if (!parsed) return parsed.error().context("line " + std::to_string(line));
   }
   if (line == 0) return Error(ErrorCode::kBadData, "has no heading");
+  return state;
+}
+
+Result<State> read_any_shard(const std::string& path, const Plan& plan, bool program) {
+  const Bytes bytes = FTVM_TRY(read_file(path, kStateBytesMax));
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const Shard shard = shard_of(text.substr(0, text.find('\n')));
+  Result<State> state = parse_state(text, state_heading(plan, shard, program));
+  if (!state) return state.error().context(path);
   return state;
 }
 

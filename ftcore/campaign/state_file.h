@@ -12,7 +12,8 @@
 #include "emulator/base/result.h"
 #include "emulator/base/scoped_fd.h"
 #include "ftcore/campaign/plan.h"
-#include "ftcore/campaign/runner.h"
+#include "ftcore/campaign/shard.h"
+#include "ftcore/campaign/tally.h"
 
 namespace ftvm::ftcore::campaign {
 
@@ -25,6 +26,10 @@ struct State {
 };
 /// Errors: kMismatch when it is another campaign's; kBadData with the line.
 Result<State> parse_state(std::string_view text, const std::string& heading);
+
+/// What any shard of the campaign has done, in the file of its folder. Errors: kNotFound, kIo, and
+/// those of parse_state().
+Result<State> read_any_shard(const std::string& path, const Plan& plan, bool program);
 
 class StateFile {
  public:

@@ -4,7 +4,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -12,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "emulator/base/file.h"
 #include "ftcore/campaign/campaign.h"
@@ -35,6 +35,7 @@ std::string shard_text = "1/1";
 std::string plant_name;
 std::string trace_path;
 std::optional<std::uint64_t> runs, first_seed, one_seed;
+std::vector<std::string> parts;
 double minutes = 0;
 unsigned jobs = 0;
 std::uint64_t failures_max = 20;
@@ -50,7 +51,8 @@ void add_options(CLI::App& app, Options&) {
   app.add_option("--seed", first_seed, "Of the first run, instead of the plan's");
   app.add_option("--minutes", minutes, "Begin nothing new after so long (0: no limit)");
   app.add_option("--jobs", jobs, "Runs at a time (0: one for each processor)");
-  app.add_option("--shard", shard_text, "K/N: do the Kth of N equal parts")->capture_default_str();
+  auto* shard = app.add_option("--shard", shard_text, "K/N: do the Kth of N equal parts")
+                    ->capture_default_str();
   app.add_option("--out", folder, "Folder for the report")->capture_default_str();
   app.add_option("--failures", failures_max, "Begin nothing new after so many (0: no limit)")
       ->capture_default_str();
@@ -59,25 +61,17 @@ void add_options(CLI::App& app, Options&) {
                  "With --run: every moment of it to this file, as JSON lines");
   app.add_option("--plant", plant_name, "Plant this bug, to see it found (test builds only)");
   app.add_flag("--rig", with_rig, "Runs are real processes, by the plan's [program]");
-  app.add_flag("--resume", resuming, "Go on with what was broken off in --out, if anything was");
+  auto* resume = app.add_flag("--resume", resuming,
+                              "Go on with what was broken off in --out, if anything was");
+  app.add_option("--merge", parts,
+                 "Folders of the campaign's shards: one report; what is missing is done here")
+      ->excludes(shard)
+      ->excludes(resume);
   app.add_flag("--no-shrink", not_shrinking, "Leave failing runs as they are");
 }
 
 Error usage(const std::string& text) {
   return {ErrorCode::kUsage, text};
-}
-
-Result<Shard> parse_shard(const std::string& text) {
-  Shard shard;
-  const char* end = text.data() + text.size();
-  const auto index = std::from_chars(text.data(), end, shard.index);
-  const bool slash = index.ec == std::errc() && index.ptr != end && *index.ptr == '/';
-  const auto count = slash ? std::from_chars(index.ptr + 1, end, shard.count) : index;
-  if (!slash || count.ec != std::errc() || count.ptr != end || shard.index < 1 ||
-      shard.index > shard.count) {
-    return usage("--shard " + text + ": say K/N with K from 1 to N, such as 2/8");
-  }
-  return shard;
 }
 
 Status plant_bug(Plan& plan) {
@@ -133,17 +127,31 @@ Result<Plan> read_plan() {
   return plan;
 }
 
-void print_progress(const Runner::Progress& seen) {
+void print_progress(const Runner::Progress& seen, const char* before, const char* after) {
   const double seconds = static_cast<double>(std::max<std::int64_t>(seen.ms, 1)) / 1'000;
   const double rate = static_cast<double>(seen.runs_here) / seconds;
   const double left = rate > 0 ? static_cast<double>(seen.runs_in_all - seen.runs) / rate : 0;
   std::fprintf(
       stderr,
-      "\r%llu of %llu runs, %.0f a second, %llu failovers, %llu failures, %zu of %zu marks; "
-      "%.0f s left   ",
-      static_cast<unsigned long long>(seen.runs), static_cast<unsigned long long>(seen.runs_in_all),
-      rate, static_cast<unsigned long long>(seen.failovers),
-      static_cast<unsigned long long>(seen.failures), seen.marks, seen.marks_in_all, left);
+      "%s%llu of %llu runs, %.*f a second, %llu failovers, %llu failures, %zu of %zu marks; "
+      "%.0f s left%s",
+      before, static_cast<unsigned long long>(seen.runs),
+      static_cast<unsigned long long>(seen.runs_in_all), rate < 10 ? 1 : 0, rate,
+      static_cast<unsigned long long>(seen.failovers),
+      static_cast<unsigned long long>(seen.failures), seen.marks, seen.marks_in_all, left, after);
+}
+
+void print_live(const Runner::Progress& seen) {
+  print_progress(seen, "\r", "   ");
+}
+
+/// For the log of a CI, which would take silence for a hang.
+void print_now_and_then(const Runner::Progress& seen) {
+  constexpr std::int64_t kEachMs = 60'000;
+  static std::int64_t next_ms = kEachMs;
+  if (seen.ms < next_ms) return;
+  next_ms = seen.ms + kEachMs;
+  print_progress(seen, "", "\n");
 }
 
 void print_report(const Report& report) {
@@ -212,7 +220,9 @@ Result<int> run_one(const Plan& plan, const Guests& guests) {
 Result<Runner::Options> runner_options(const Plan& plan) {
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
   Runner::Options runner{.failures_max = failures_max};
-  runner.shard = FTVM_TRY(parse_shard(shard_text));
+  Result<Shard> shard = parse_shard(shard_text);
+  if (!shard) return shard.error().context("--shard");
+  runner.shard = *shard;
   if (minutes > 0) runner.budget_ms = static_cast<std::int64_t>(minutes * kMsPerMinute);
   runner.jobs = jobs != 0 ? jobs : processors;
   if (!with_rig) return runner;
@@ -230,9 +240,11 @@ Result<int> run(Options& options) {
   if (one_seed) return run_one(plan, guests);
   CampaignOptions campaign{.plan = plan, .folder = folder, .resume = resuming};
   campaign.overwrite = options.overwrite;
+  campaign.merge = parts;
   campaign.runner = FTVM_TRY(runner_options(plan));
   if (not_shrinking) campaign.shrunk_max = 0;
-  if (::isatty(STDERR_FILENO) == 1) campaign.look = print_progress;
+  const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  campaign.look = terminal ? print_live : print_now_and_then;
   campaign.stop = [] { return stopped.load(); };
   for (const int signal : {SIGINT, SIGTERM}) {
     (void)std::signal(signal, [](int number) {
@@ -241,7 +253,7 @@ Result<int> run(Options& options) {
     });
   }
   const Report report = FTVM_TRY(run_campaign(campaign, guests));
-  if (campaign.look) std::fprintf(stderr, "\n");
+  if (terminal) std::fprintf(stderr, "\n");
   print_report(report);
   return static_cast<int>(report.tally.failures.empty() && report.complete ? kExitOk : kExitFailed);
 }
@@ -256,6 +268,7 @@ const Command kCampaignCommand{
     .footer =
         "Examples: ftvm campaign examples/campaign/smoke.toml\n"
         "          ftvm campaign smoke.toml --shard 2/8 --out part2\n"
+        "          ftvm campaign smoke.toml --merge part1 part2 --out whole\n"
         "          ftvm campaign campaign/plan.toml --run 1234\n"
         "          ftvm campaign examples/campaign/rig.toml --rig --runs 300\n"
         "Exit code 0: every run was done and no rule was broken.\n"

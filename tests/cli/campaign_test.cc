@@ -1,9 +1,14 @@
 // ftvm campaign as its users run it: exit codes, files, and what it says.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
 #include <string>
+#include <vector>
 
 #include "ftcore/sim/plant.h"
+#include "tests/cli/process.h"
 #include "tests/cli/run_ftvm.h"
 
 namespace ftvm::test {
@@ -61,6 +66,63 @@ TEST(CampaignCommand, GoesOnWhereItWasBrokenOff) {
   EXPECT_EQ(other.exit, 3);
 }
 
+TEST(CampaignCommand, ASignalBreaksItOffAndLosesNothingThatIsDone) {
+  const Folder folder;
+  const std::string parts = folder.file("parts");
+  const std::vector<std::string> args{"campaign", "--runs", "4000", "--jobs", "1"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), args.begin(), args.end());
+    return more;
+  };
+  Process campaign(with({"--out", parts}));
+  const auto lines = [&] {
+    const std::string text = text_of(parts + "/blocks");
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  for (int i = 0; lines() < 2 && i < 60'000; ++i) ::usleep(1'000);  // The heading, and a block.
+  campaign.signal(SIGINT);
+  const Ran broken_off = campaign.wait();
+  EXPECT_EQ(broken_off.exit, 1) << broken_off.out;
+  EXPECT_TRUE(has(broken_off.out, "broken off; go on with --resume")) << broken_off.out;
+  EXPECT_EQ(broken_off.err, "");
+  EXPECT_TRUE(has(text_of(parts + "/junit.xml"), "type=\"incomplete\""));
+  const auto done = lines();
+  EXPECT_LT(done, 5);
+  const Ran two = run_ftvm(folder, with({"--resume", "--out", parts}));
+  EXPECT_EQ(two.exit, 0) << two.err;
+  EXPECT_EQ(lines(), 5);
+  const Ran whole = run_ftvm(folder, with({"--out", folder.file("whole")}));
+  EXPECT_EQ(between(whole.out, "digest ", "\n"), between(two.out, "digest ", "\n"));
+}
+
+TEST(CampaignCommand, MergesItsShards) {
+  const Folder folder;
+  const auto campaign = [&](const std::string& out, std::vector<std::string> more) {
+    more.insert(more.begin(), {"campaign", "--runs", "2100", "--out", folder.file(out)});
+    return run_ftvm(folder, more);
+  };
+  const Ran whole = campaign("whole", {});
+  EXPECT_EQ(campaign("1", {"--shard", "1/2"}).exit, 0);
+  EXPECT_EQ(campaign("2", {"--shard", "2/2"}).exit, 0);
+  const Ran merged = campaign("merged", {"--merge", folder.file("1"), folder.file("2")});
+  EXPECT_EQ(merged.exit, 0) << merged.err;
+  EXPECT_EQ(between(merged.out, "", "report:"), between(whole.out, "", "report:"));
+  EXPECT_EQ(between(merged.out, "digest ", "\n"), between(whole.out, "digest ", "\n"));
+  // What no shard did is done.
+  const Ran half = campaign("half", {"--merge", folder.file("2")});
+  EXPECT_EQ(half.exit, 0) << half.err;
+  EXPECT_EQ(between(half.out, "digest ", "\n"), between(whole.out, "digest ", "\n"));
+
+  const Ran twice = campaign("twice", {"--merge", folder.file("1"), folder.file("whole")});
+  EXPECT_EQ(twice.exit, 2);
+  EXPECT_TRUE(has(twice.err, "/whole/blocks: block 0 is in a folder before it")) << twice.err;
+  const Ran other = campaign("other", {"--seed", "9", "--merge", folder.file("1")});
+  EXPECT_EQ(other.exit, 3);
+  EXPECT_TRUE(has(other.err, "/1/blocks: this is 'ftvm campaign 1")) << other.err;
+  const Ran none = campaign("none", {"--merge", folder.file("0")});
+  EXPECT_TRUE(has(none.err, "/0/blocks: no such file")) << none.err;
+}
+
 TEST(CampaignCommand, FindsABugShrinksItAndSaysHowToSeeIt) {
   if (!ftcore::sim::kPlantsCompiledIn) GTEST_SKIP() << "needs a build with FTVM_TEST_POINTS";
   const Folder folder;
@@ -115,8 +177,8 @@ TEST(CampaignCommand, RefusesByName) {
   };
   write_text(folder.file("p.toml"), "rums = 3\n");
   EXPECT_TRUE(has(refusal({folder.file("p.toml")}), "p.toml:1:1: rums: no such field"));
-  EXPECT_TRUE(has(refusal({"--shard", "3/2"}), "--shard 3/2: say K/N"));
-  EXPECT_TRUE(has(refusal({"--shard", "x"}), "--shard x: say K/N"));
+  EXPECT_TRUE(has(refusal({"--shard", "3/2"}), "--shard: 3/2: say K/N"));
+  EXPECT_TRUE(has(refusal({"--shard", "x"}), "--shard: x: say K/N"));
   EXPECT_TRUE(has(refusal({"--plant", "nothing"}), "--plant nothing: there are none"));
   EXPECT_TRUE(has(refusal({"--runs", "0"}), "--runs 0"));
   EXPECT_TRUE(has(refusal({"--rig"}), "--rig: the plan has no [program]"));
