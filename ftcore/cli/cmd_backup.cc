@@ -1,11 +1,13 @@
 // ftvm backup: the node that replays its primary in lockstep and goes on when that is lost.
 #include <cstdio>
+#include <memory>
 
 #include "ftcore/cli/command.h"
 #include "ftcore/cli/debug_console.h"
 #include "ftcore/cli/live_run.h"
 #include "ftcore/cli/pair_setup.h"
 #include "ftcore/node/backup_world.h"
+#include "ftcore/protocol/backup_session.h"
 #include "ftcore/transport/secret.h"
 
 namespace ftvm::cli {
@@ -63,7 +65,8 @@ Result<int> run(Options& options) {
                                                .start_snapshot = guest->start().snapshot,
                                                .arbiter = parts.arbiter,
                                                .heartbeat_port = parts.heartbeat_port};
-  ftcore::Node node(std::move(parts.parts), ftcore::BackupSession(session, ftcore::Node::now()),
+  ftcore::Node node(std::move(parts.parts),
+                    std::make_unique<ftcore::BackupSession>(session, ftcore::Node::now()),
                     ftcore::HeartbeatSide::kBackup, session.incarnation);
   node.set_console_offset(guest->board().console().next_output_offset());
   FTVM_TRY(open_control(options, node, live));

@@ -1,5 +1,6 @@
 // ftvm primary: the node that talks to the world while a backup follows it.
 #include <cstdio>
+#include <memory>
 
 #include "ftcore/cli/command.h"
 #include "ftcore/cli/debug_console.h"
@@ -7,6 +8,7 @@
 #include "ftcore/cli/pair_setup.h"
 #include "ftcore/cli/resume.h"
 #include "ftcore/node/live_half.h"
+#include "ftcore/protocol/primary_session.h"
 #include "ftcore/transport/secret.h"
 
 namespace ftvm::cli {
@@ -59,7 +61,8 @@ Result<int> run(Options& options) {
   parts.parts.console = console.endpoint.get();
   parts.parts.debug_sink = FTVM_TRY(open_debug_console(options));
   const auto session = session_options(options, parts, *guest);
-  ftcore::Node node(std::move(parts.parts), ftcore::PrimarySession(session, ftcore::Node::now()),
+  ftcore::Node node(std::move(parts.parts),
+                    std::make_unique<ftcore::PrimarySession>(session, ftcore::Node::now()),
                     ftcore::HeartbeatSide::kPrimary, session.incarnation);
   node.set_console_offset(guest->board().console().next_output_offset());
   FTVM_TRY(open_control(options, node, live));

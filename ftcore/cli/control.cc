@@ -2,6 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include "ftcore/cli/pair_setup.h"
+#include "ftcore/protocol/backup_session.h"
+#include "ftcore/protocol/primary_session.h"
 
 namespace ftvm::cli {
 namespace {
@@ -39,13 +41,20 @@ json status_of(const Metrics& m) {
   return status;
 }
 
+std::string status_text(const ftcore::Session& session) {
+  if (const auto* primary = dynamic_cast<const ftcore::PrimarySession*>(&session)) {
+    return status_of(primary->metrics()).dump();
+  }
+  return status_of(dynamic_cast<const ftcore::BackupSession&>(session).metrics()).dump();
+}
+
 Result<std::string> handle(ftcore::Node& node, devices::host::LiveWorld& world,
                            std::string_view command) {
   if (command == "status") {
-    return node.inspect([](const auto& session) { return status_of(session.metrics()).dump(); });
+    return node.inspect(status_text);
   }
   if (command == "pause" || command == "resume") {
-    if (!node.inspect([](const auto& session) { return session.can_pause(); })) {
+    if (!node.inspect([](const ftcore::Session& session) { return session.can_pause(); })) {
       return Error(ErrorCode::kUsage, "this node is not live; ask the one that is");
     }
     node.pause(command == "pause");
@@ -56,11 +65,9 @@ Result<std::string> handle(ftcore::Node& node, devices::host::LiveWorld& world,
     return std::string("{}");
   }
   if (command == "failover") {
-    const bool can = node.inspect([](const auto& session) {
-      if constexpr (requires { session.can_hand_over(); }) return session.can_hand_over();
-      return false;
-    });
-    if (!can) return Error(ErrorCode::kUsage, "there is no backup in sync to hand over to");
+    if (!node.inspect([](const ftcore::Session& session) { return session.can_hand_over(); })) {
+      return Error(ErrorCode::kUsage, "there is no backup in sync to hand over to");
+    }
     world.request_stop(EndReason::kHandOver);
     return std::string("{}");
   }

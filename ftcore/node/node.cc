@@ -19,17 +19,9 @@ namespace {
 
 constexpr int kVcpuWaitMs = 5;
 
-std::uint64_t console_bytes_of(const Release& release) {
-  std::uint64_t total = 0;
-  for (const Output& output : release.outputs) {
-    if (output.endpoint == Endpoint::kConsole) total += output.bytes.size();
-  }
-  return total;
-}
-
 }  // namespace
 
-Node::Node(NodeParts parts, Session session, HeartbeatSide side, Uuid incarnation)
+Node::Node(NodeParts parts, std::unique_ptr<Session> session, HeartbeatSide side, Uuid incarnation)
     : channel_(std::move(parts.channel)),
       heartbeats_(std::move(parts.heartbeats)),
       arbiter_(std::move(parts.arbiter)),
@@ -38,8 +30,9 @@ Node::Node(NodeParts parts, Session session, HeartbeatSide side, Uuid incarnatio
       peer_host_(std::move(parts.peer_host)),
       side_(side),
       incarnation_(incarnation),
-      session_(std::move(session)) {
-  orders_.paused = std::visit([](const auto& s) { return s.paused(); }, session_);
+      session_(std::move(session)),
+      release_offset_(side == HeartbeatSide::kBackup) {
+  orders_.paused = session_->paused();
 }
 
 Node::~Node() {
@@ -54,16 +47,8 @@ HostTime Node::now() {
 }
 
 void Node::start() {
-  with_session([](auto&, HostTime) {});
+  with_session([](Session&, HostTime) {});
   thread_ = std::thread([this] { run(); });
-}
-
-/// Going live gives out everything that is held, and that ends where the machine stands. It is
-/// noted when it is decided: a machine that is live prints on before the node thread gets there.
-void Node::note_first_release(const Action& action) {
-  const auto* release = std::get_if<Release>(&action);
-  if (side_ != HeartbeatSide::kBackup || release == nullptr || first_release_) return;
-  first_release_ = emitted_ - console_bytes_of(*release);
 }
 
 // --- the node thread
@@ -88,24 +73,20 @@ void Node::poll_once() {
   if (heartbeats_) receive_heartbeats();
   if (fds[2].revents != 0) receive_arbiter();
   if (fds[3].revents != 0) control_->poll();
-  with_session([](auto& session, HostTime at) { session.on_tick(at); });
+  with_session([](Session& session, HostTime at) { session.on_tick(at); });
   confirm_outputs();
   carry_out();
   confirm_inputs();
 }
 
-HostTime Node::next_due() const {
-  return std::visit([](const auto& session) { return session.next_due(); }, session_);
-}
-
 bool Node::paused() const {
-  return inspect([](const auto& session) { return session.paused(); });
+  return inspect([](const Session& session) { return session.paused(); });
 }
 
 /// Until the session has something to do, in whole milliseconds.
 int Node::poll_ms() {
   const MutexLock lock(mutex_);
-  const std::int64_t ms = sleep_.begins(next_due(), now());
+  const std::int64_t ms = sleep_.begins(session_->next_due(), now());
   return actions_.empty() ? static_cast<int>(ms) : 0;
 }
 
@@ -128,7 +109,7 @@ void Node::receive_channel() {
       case ChannelEvent::Kind::kDisconnected:
         if (event->peer != peer_) break;
         peer_ = {};
-        with_session([](auto& session, HostTime at) { session.on_channel_closed(at); });
+        with_session([](Session& session, HostTime at) { session.on_channel_closed(at); });
         break;
       case ChannelEvent::Kind::kHandshakeFailed:
         if (const auto more = channel_refusals_.admit(now())) {
@@ -146,7 +127,7 @@ void Node::receive_message(const ChannelEvent& event) {
       FTVM_DIAG(kWarn, "message.refused").kv("why", message.error().message()).kv("more", *more);
     }
     if (event.peer == peer_) {
-      with_session([](auto& session, HostTime at) { session.on_channel_closed(at); });
+      with_session([](Session& session, HostTime at) { session.on_channel_closed(at); });
     }
     // Who speaks another version is told, in its own; to it our words would be garbage.
     if (const auto version = foreign_version(event.bytes)) {
@@ -157,7 +138,7 @@ void Node::receive_message(const ChannelEvent& event) {
   }
   // A session lives on one connection; what somebody repeats of it on another is not the peer's.
   // Other epochs are heard from anywhere: that is how an old node learns that it is old.
-  const Epoch epoch = inspect([](const auto& session) { return session.epoch(); });
+  const Epoch epoch = inspect([](const Session& session) { return session.epoch(); });
   const bool hello = std::holds_alternative<Hello>(message->body);
   if (event.peer != peer_ && !hello && message->epoch == epoch) {
     FTVM_DIAG(kDebug, "message.ignored").kv("what", "another connection");
@@ -165,13 +146,14 @@ void Node::receive_message(const ChannelEvent& event) {
   }
   sender_ = event.peer;
   sender_host_ = event.peer_address.empty() ? peer_host_ : event.peer_address;
-  with_session([&](auto& session, HostTime at) { session.on_message(*message, at); });
+  with_session([&](Session& session, HostTime at) { session.on_message(*message, at); });
 }
 
 void Node::receive_heartbeats() {
   while (const auto received = heartbeats_->poll()) {
-    with_session(
-        [&](auto& session, HostTime) { session.on_heartbeat(received->heartbeat, received->at); });
+    with_session([&](Session& session, HostTime) {
+      session.on_heartbeat(received->heartbeat, received->at);
+    });
   }
 }
 
@@ -181,10 +163,10 @@ void Node::receive_arbiter() {
         .kv("epoch", event->call.epoch.value)
         .kv("answer", std::visit([](auto answer) { return answer_name(answer); }, event->answer))
         .kv("why", event->reason);
-    with_session([&](auto& session, HostTime at) {
+    with_session([&](Session& session, HostTime at) {
       if (const auto* answer = std::get_if<ArbiterAnswer>(&event->answer)) {
         session.on_arbiter(event->call.epoch, *answer, at);
-      } else if constexpr (requires { session.on_slot(Epoch{}, SlotAnswer{}, at); }) {
+      } else {
         session.on_slot(event->call.epoch, std::get<SlotAnswer>(event->answer), at);
       }
     });
@@ -195,19 +177,8 @@ void Node::confirm_inputs() {
   std::uint64_t confirmed = 0;
   {
     const MutexLock lock(mutex_);
-    const JournalSeq safe = std::visit(
-        [](const auto& session) {
-          if constexpr (requires { session.metrics().recorded; }) {
-            const auto metrics = session.metrics();
-            return metrics.role == Role::kPrimary ? metrics.accepted
-                   : metrics.role == Role::kLone  ? metrics.recorded
-                                                  : JournalSeq{};
-          } else {
-            return session.role() == Role::kLone ? JournalSeq{~0ull} : JournalSeq{};
-          }
-        },
-        session_);
-    while (!typed_.empty() && typed_.front().seq <= safe) {
+    const JournalSeq kept = session_->kept();
+    while (!typed_.empty() && typed_.front().seq <= kept) {
       confirmed = typed_.front().end;
       typed_.pop_front();
     }
@@ -221,7 +192,7 @@ void Node::confirm_outputs() {
   const std::uint64_t offset = console_.confirmed_output();
   const MutexLock lock(mutex_);
   const JournalSeq mark = receipts_.confirmed(offset);
-  if (auto* primary = std::get_if<PrimarySession>(&session_)) primary->on_confirmed(mark, now());
+  session_->on_confirmed(mark, now());
 }
 
 // --- from the vCPU thread
@@ -234,9 +205,7 @@ void Node::on_record(const replay::Record& record) {
   if (std::holds_alternative<replay::Protected>(record.body)) {
     FTVM_KILL_POINT("protected.mark_to_send");
   }
-  with_session([&](auto& session, HostTime at) {
-    if constexpr (requires { session.on_record(record, at); }) session.on_record(record, at);
-  });
+  with_session([&](Session& session, HostTime at) { session.on_record(record, at); });
 }
 
 void Node::on_output(JournalSeq mark, const Output& output) {
@@ -245,52 +214,38 @@ void Node::on_output(JournalSeq mark, const Output& output) {
     const MutexLock lock(mutex_);
     receipts_.emitted(mark, output);
   }
-  with_session([&](auto& session, HostTime at) { session.on_output(mark, output, at); },
-               output.endpoint == Endpoint::kConsole ? output.bytes.size() : 0);
+  with_session([&](Session& session, HostTime at) { session.on_output(mark, output, at); },
+               &output);
 }
 
 void Node::on_progress(Tick tick) {
   if (heartbeats_) heartbeats_->set_progress(tick);
-  with_session([&](auto& session, HostTime at) {
-    if constexpr (requires { session.on_progress(tick, at); }) {
-      session.on_progress(tick, at);
-    } else {
-      session.on_executed(tick, JournalSeq{}, at);
-    }
-  });
+  with_session([&](Session& session, HostTime at) { session.on_progress(tick, at); });
 }
 
 void Node::on_executed(Tick tick, JournalSeq consumed) {
   if (heartbeats_) heartbeats_->set_progress(tick);
-  with_session([&](auto& session, HostTime at) {
-    if constexpr (requires { session.on_executed(tick, consumed, at); }) {
-      session.on_executed(tick, consumed, at);
-    }
-  });
+  with_session([&](Session& session, HostTime at) { session.on_executed(tick, consumed, at); });
 }
 
 void Node::on_drained() {
-  with_session([](auto& session, HostTime at) {
-    if constexpr (requires { session.on_drained(at); }) session.on_drained(at);
-  });
+  with_session([](Session& session, HostTime at) { session.on_drained(at); });
 }
 
 void Node::on_diverged(const std::string& text) {
-  with_session([&](auto& session, HostTime at) {
-    if constexpr (requires { session.on_diverged(text, at); }) session.on_diverged(text, at);
-  });
+  with_session([&](Session& session, HostTime at) { session.on_diverged(text, at); });
 }
 
 void Node::on_end(EndReason reason) {
-  with_session([&](auto& session, HostTime at) { session.on_end(reason, at); });
+  with_session([&](Session& session, HostTime at) { session.on_end(reason, at); });
 }
 
 void Node::on_leave() {
-  with_session([](auto& session, HostTime at) { session.on_leave(at); });
+  with_session([](Session& session, HostTime at) { session.on_leave(at); });
 }
 
 void Node::pause(bool paused) {
-  with_session([&](auto& session, HostTime at) { session.on_pause(paused, at); });
+  with_session([&](Session& session, HostTime at) { session.on_pause(paused, at); });
 }
 
 void Node::set_idle(bool idle) {

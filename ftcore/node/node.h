@@ -13,7 +13,7 @@
 #include <optional>
 #include <string>
 #include <thread>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include "devices/host/console_endpoint.h"
@@ -24,8 +24,8 @@
 #include "ftcore/node/node_link.h"
 #include "ftcore/node/node_sleep.h"
 #include "ftcore/node/output_receipts.h"
-#include "ftcore/protocol/backup_session.h"
-#include "ftcore/protocol/primary_session.h"
+#include "ftcore/node/release_offset.h"
+#include "ftcore/protocol/session.h"
 #include "ftcore/transport/channel.h"
 #include "ftcore/transport/control_server.h"
 #include "ftcore/transport/heartbeat.h"
@@ -47,8 +47,7 @@ struct NodeParts {
 
 class Node final : public NodeLink {
  public:
-  using Session = std::variant<PrimarySession, BackupSession>;
-  Node(NodeParts parts, Session session, HeartbeatSide side, Uuid incarnation);
+  Node(NodeParts parts, std::unique_ptr<Session> session, HeartbeatSide side, Uuid incarnation);
   ~Node() override;
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -76,7 +75,7 @@ class Node final : public NodeLink {
   /// The console stream starts at `offset`. Before start().
   void set_console_offset(std::uint64_t offset) FTVM_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    released_ = emitted_ = offset;
+    release_offset_.start(offset);
     receipts_.start(offset);
   }
   /// From the operator. Threading: any thread.
@@ -85,21 +84,19 @@ class Node final : public NodeLink {
   template <class Read>
   auto inspect(Read read) const FTVM_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    return std::visit([&](const auto& session) { return read(session); }, session_);
+    return read(std::as_const(*session_));
   }
   [[nodiscard]] HeartbeatCounters heartbeat_counters() const { return heartbeats_->counters(); }
 
  private:
-  /// `console_bytes`: what the call hands to the session; counted in one step with it.
+  /// `emitted`: what the call hands to the session.
   template <class Call>
-  void with_session(Call call, std::uint64_t console_bytes = 0) FTVM_EXCLUDES(mutex_);
-  void note_first_release(const Action& action) FTVM_REQUIRES(mutex_);
+  void with_session(Call call, const Output* emitted = nullptr) FTVM_EXCLUDES(mutex_);
   void run();
   void poll_once();
   [[nodiscard]] bool paused() const FTVM_EXCLUDES(mutex_);
   [[nodiscard]] int poll_ms() FTVM_EXCLUDES(mutex_);
   void wake() FTVM_EXCLUDES(mutex_);
-  [[nodiscard]] HostTime next_due() const FTVM_REQUIRES(mutex_);
   void receive_channel();
   void receive_message(const ChannelEvent& event);
   void receive_heartbeats();
@@ -144,13 +141,13 @@ class Node final : public NodeLink {
   std::string sender_host_;
   std::string heartbeat_host_;
   std::optional<Bytes> unsent_hello_;  // Until there is a connection.
-  std::uint64_t released_ = 0;         // Console bytes given out since power-on.
-  bool live_ = false;
+  std::uint64_t released_ = 0;         // Offset of the next console byte, once it gives out any.
+  bool releases_ = false;
   EventLimit channel_refusals_;
   EventLimit message_refusals_;
 
   mutable Mutex mutex_;
-  Session session_ FTVM_GUARDED_BY(mutex_);
+  std::unique_ptr<Session> session_ FTVM_GUARDED_BY(mutex_);
   std::deque<Action> actions_ FTVM_GUARDED_BY(mutex_);
   NodeSleep sleep_ FTVM_GUARDED_BY(mutex_);  // Of the node thread.
   Orders orders_ FTVM_GUARDED_BY(mutex_);
@@ -158,11 +155,9 @@ class Node final : public NodeLink {
     JournalSeq seq;
     std::uint64_t end;
   };
-  std::deque<Typed> typed_ FTVM_GUARDED_BY(mutex_);    // Inputs whose acknowledgement is due.
-  std::uint64_t emitted_ FTVM_GUARDED_BY(mutex_) = 0;  // Console bytes the session was given.
-  OutputReceipts receipts_ FTVM_GUARDED_BY(mutex_);    // Of a primary.
-  /// Of a backup: where the first bytes it gives out stand in the console stream.
-  std::optional<std::uint64_t> first_release_ FTVM_GUARDED_BY(mutex_);
+  std::deque<Typed> typed_ FTVM_GUARDED_BY(mutex_);  // Inputs whose acknowledgement is due.
+  OutputReceipts receipts_ FTVM_GUARDED_BY(mutex_);  // Of a primary.
+  ReleaseOffset release_offset_ FTVM_GUARDED_BY(mutex_);
 
   std::function<void()> wakeup_;
   devices::host::WakeEvent node_wake_;
@@ -174,20 +169,16 @@ class Node final : public NodeLink {
 
 /// Calls into the session and hands what it decided to the node thread.
 template <class Call>
-void Node::with_session(Call call, std::uint64_t console_bytes) {
+void Node::with_session(Call call, const Output* emitted) {
   bool look = false;
   {
     const MutexLock lock(mutex_);
-    emitted_ += console_bytes;
-    std::vector<Action> decided = std::visit(
-        [&call](auto& session) {
-          call(session, now());
-          return session.poll_actions();
-        },
-        session_);
-    look = sleep_.must_be_told(!decided.empty(), next_due());
+    if (emitted != nullptr) release_offset_.emitted(*emitted);
+    call(*session_, now());
+    std::vector<Action> decided = session_->poll_actions();
+    look = sleep_.must_be_told(!decided.empty(), session_->next_due());
     for (Action& action : decided) {
-      note_first_release(action);
+      release_offset_.decided(action);
       actions_.push_back(std::move(action));
     }
   }

@@ -1,5 +1,6 @@
 // How a node carries out what its session decides.
-#include "emulator/base/assert.h"
+#include <utility>
+
 #include "emulator/base/diag.h"
 #include "emulator/base/kill_point.h"
 #include "ftcore/node/node.h"
@@ -45,7 +46,7 @@ void Node::act(const Send& send) {
     unsent_hello_ = std::move(bytes);  // Said when there is a connection.
   } else if (to == peer_ && send.to == Send::To::kPeer) {
     FTVM_DIAG(kWarn, "channel.lost").kv("why", sent.error().message());
-    with_session([](auto& session, HostTime at) { session.on_channel_closed(at); });
+    with_session([](Session& session, HostTime at) { session.on_channel_closed(at); });
   }
 }
 
@@ -73,10 +74,8 @@ void Node::act(const OpenSlot& open) {
   const ArbiterCall call{ArbiterCall::Kind::kOpen, open.pair, open.epoch, incarnation_};
   if (arbiter_ && arbiter_->ask(call)) return;
   FTVM_DIAG(kWarn, "arbiter.busy").kv("epoch", open.epoch.value);
-  with_session([&](auto& session, HostTime at) {
-    if constexpr (requires { session.on_slot(open.epoch, SlotAnswer::kUnreachable, at); }) {
-      session.on_slot(open.epoch, SlotAnswer::kUnreachable, at);
-    }
+  with_session([&](Session& session, HostTime at) {
+    session.on_slot(open.epoch, SlotAnswer::kUnreachable, at);
   });
 }
 
@@ -85,7 +84,7 @@ void Node::act(const Arbitrate& arbitrate) {
                          arbitrate.incarnation};
   if (arbiter_ && arbiter_->ask(call)) return;
   FTVM_DIAG(kWarn, "arbiter.busy").kv("epoch", arbitrate.epoch.value);
-  with_session([&](auto& session, HostTime at) {
+  with_session([&](Session& session, HostTime at) {
     session.on_arbiter(arbitrate.epoch, ArbiterAnswer::kUnknown, at);
   });
 }
@@ -128,12 +127,10 @@ void Node::act(const Drain&) {
 
 void Node::act(const Release& release) {
   FTVM_KILL_POINT("gate.ack_to_release");
-  if (side_ == HeartbeatSide::kBackup && !live_) {
+  if (!std::exchange(releases_, true)) {
     const MutexLock lock(mutex_);
-    FTVM_ASSERT(first_release_.has_value());
-    released_ = *first_release_;
+    released_ = release_offset_.first();
   }
-  live_ = true;
   for (const Output& output : release.outputs) {
     if (output.endpoint == Endpoint::kDebug && debug_sink_) debug_sink_(output.bytes);
     if (output.endpoint != Endpoint::kConsole) continue;

@@ -90,7 +90,7 @@ void BackupSession::dispatch(const Message& message) {
   } else if (const auto* progress = std::get_if<Progress>(&message.body)) {
     on_grant(*progress);
   } else if (const auto* confirmed = std::get_if<Confirmed>(&message.body)) {
-    on_confirmed(*confirmed);
+    take_confirmed(*confirmed);
   } else if (const auto* bye = std::get_if<Bye>(&message.body)) {
     // A planned end has its End record before its Bye, and then this node would be draining.
     primary_lost("it left: " + bye->reason);
@@ -177,7 +177,7 @@ void BackupSession::on_grant(const Progress& progress) {
   core_.act(Grant{progress.tick});
 }
 
-void BackupSession::on_confirmed(const Confirmed& confirmed) {
+void BackupSession::take_confirmed(const Confirmed& confirmed) {
   // An output leaves only behind an acknowledgement, so nobody can have seen more than that.
   if (confirmed.mark < confirmed_ || confirmed.mark > inbox_.accepted()) {
     return break_off("outputs confirmed up to record " + std::to_string(confirmed.mark.value) +

@@ -1,6 +1,7 @@
 #include "ftcore/protocol/backup_session.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <variant>
 
@@ -225,6 +226,11 @@ bool BackupSession::connected() const {
   const bool in_session =
       joined_ && (role == Role::kSyncing || role == Role::kBackup || role == Role::kDraining);
   return in_session && core_.channel_open();
+}
+
+JournalSeq BackupSession::kept() const {
+  return core_.role() == Role::kLone ? JournalSeq{std::numeric_limits<std::uint64_t>::max()}
+                                     : JournalSeq{};
 }
 
 BackupSession::Metrics BackupSession::metrics() const {

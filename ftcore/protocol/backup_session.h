@@ -1,10 +1,5 @@
 // The backup's half of the protocol: says hello, takes the journal in without a gap, and when the
 // primary goes, lets the machine run to the last received position, asks the arbiter, goes live.
-//
-// Pure: no thread, no clock, no socket. Its owner calls one on_...() at a time, always with the
-// host time, then takes poll_actions() and carries them out in order.
-//
-// Source: Scales, Nelson, Venkitachalam (2010), section 2; ftcore/README.md.
 #pragma once
 
 #include <cstdint>
@@ -19,12 +14,13 @@
 #include "ftcore/protocol/execution_lag.h"
 #include "ftcore/protocol/journal_inbox.h"
 #include "ftcore/protocol/message.h"
+#include "ftcore/protocol/session.h"
 #include "ftcore/protocol/session_core.h"
 #include "replay/record.h"
 
 namespace ftvm::ftcore {
 
-class BackupSession {
+class BackupSession final : public Session {
  public:
   struct Options {
     Uuid incarnation{};  // Random for each start of the process.
@@ -65,46 +61,29 @@ class BackupSession {
 
   BackupSession(Options options, HostTime now);
 
-  // From the other side.
-  void on_message(const Message& message, HostTime now);
-  void on_channel_closed(HostTime now);
-  /// `arrived`: when the heartbeat thread had it.
-  void on_heartbeat(const Heartbeat& heartbeat, HostTime arrived);
-  /// At next_due(), and whenever it suits.
-  void on_tick(HostTime now);
-  /// When on_tick() has something to do. Any other call may make it earlier.
-  [[nodiscard]] HostTime next_due() const;
-
-  // From this side's machine, in the order in which they happen.
-  /// The machine stands at `executed` and has taken, or been compared with, every record up to
-  /// `consumed`. Once live only the tick counts.
-  void on_executed(Tick executed, JournalSeq consumed, HostTime now);
-  /// An output of the machine's own, equal to its mark; once live, a new one.
-  void on_output(JournalSeq mark, Output output, HostTime now);
-  /// Answer to Drain.
-  void on_drained(HostTime now);
-  /// The machine computed something else than its journal says, and where.
-  void on_diverged(const std::string& text, HostTime now);
-  /// Once live: the run is over; at once, when it ended before its primary was lost.
-  void on_end(EndReason reason, HostTime now);
-
-  /// Answer to Arbitrate. One that was not asked for is ignored.
-  void on_arbiter(Epoch epoch, ArbiterAnswer answer, HostTime now);
-
-  // From the operator.
+  void on_message(const Message& message, HostTime now) override;
+  void on_channel_closed(HostTime now) override;
+  void on_heartbeat(const Heartbeat& heartbeat, HostTime arrived) override;
+  void on_tick(HostTime now) override;
+  [[nodiscard]] HostTime next_due() const override;
+  void on_executed(Tick executed, JournalSeq consumed, HostTime now) override;
+  void on_progress(Tick tick, HostTime now) override { on_executed(tick, {}, now); }
+  void on_output(JournalSeq mark, Output output, HostTime now) override;
+  void on_drained(HostTime now) override;
+  void on_diverged(const std::string& text, HostTime now) override;
+  void on_end(EndReason reason, HostTime now) override;
+  void on_arbiter(Epoch epoch, ArbiterAnswer answer, HostTime now) override;
   /// Once live. A backup stands still when its primary does; on its own it would only fall behind,
   /// and a pause of its own would outlast the primary's death.
-  [[nodiscard]] bool can_pause() const { return core_.role() == Role::kLone; }
-  void on_pause(bool paused, HostTime now);
-  void on_leave(HostTime now);
-
-  /// What is to be done, in order; each action is given once.
-  std::vector<Action> poll_actions() { return core_.take_actions(); }
-
-  [[nodiscard]] Role role() const { return core_.role(); }
-  [[nodiscard]] Epoch epoch() const { return core_.epoch(); }
-  /// The vCPU stands still on purpose: what every heartbeat must say.
-  [[nodiscard]] bool paused() const { return paused_; }
+  [[nodiscard]] bool can_pause() const override { return core_.role() == Role::kLone; }
+  void on_pause(bool paused, HostTime now) override;
+  void on_leave(HostTime now) override;
+  std::vector<Action> poll_actions() override { return core_.take_actions(); }
+  [[nodiscard]] Role role() const override { return core_.role(); }
+  [[nodiscard]] Epoch epoch() const override { return core_.epoch(); }
+  [[nodiscard]] bool paused() const override { return paused_; }
+  /// Once live, everything: there is nobody whose word would be needed.
+  [[nodiscard]] JournalSeq kept() const override;
   [[nodiscard]] Metrics metrics() const;
 
  private:
@@ -116,7 +95,7 @@ class BackupSession {
   [[nodiscard]] Status check_marks(std::span<const replay::Record> records) const;
   void on_control_record(const replay::Record& record);
   void on_grant(const Progress& progress);
-  void on_confirmed(const Confirmed& confirmed);
+  void take_confirmed(const Confirmed& confirmed);
   void break_off(const std::string& why);
   void primary_lost(std::string_view why);
   void drain();

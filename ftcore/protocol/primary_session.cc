@@ -356,6 +356,11 @@ bool PrimarySession::can_hand_over() const {
   return core_.role() == Role::kPrimary && core_.detector().verdict().state == PeerState::kAlive;
 }
 
+JournalSeq PrimarySession::kept() const {
+  if (core_.role() == Role::kLone) return recorded_;
+  return core_.role() == Role::kPrimary ? buffer_.accepted() : JournalSeq{};
+}
+
 PrimarySession::Metrics PrimarySession::metrics() const {
   return {.role = core_.role(),
           .epoch = core_.epoch(),

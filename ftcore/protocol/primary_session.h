@@ -1,11 +1,6 @@
 // The primary's half of the protocol: takes one backup in, keeps every output back until that
-// backup has acknowledged it, and finds out what to do when either of them goes.
-//
-// Pure: no thread, no clock, no socket. Its owner calls one on_...() at a time, always with the
-// host time, then takes poll_actions() and carries them out in order. The vCPU must stand still
-// until the first SetPaused{false}.
-//
-// Source: Scales, Nelson, Venkitachalam (2010), section 2; ftcore/README.md.
+// backup has acknowledged it, and finds out what to do when either of them goes. The vCPU must
+// stand still until the first SetPaused{false}.
 #pragma once
 
 #include <array>
@@ -20,12 +15,13 @@
 #include "ftcore/protocol/journal_buffer.h"
 #include "ftcore/protocol/lag_control.h"
 #include "ftcore/protocol/message.h"
+#include "ftcore/protocol/session.h"
 #include "ftcore/protocol/session_core.h"
 #include "replay/record.h"
 
 namespace ftvm::ftcore {
 
-class PrimarySession {
+class PrimarySession final : public Session {
  public:
   struct Options {
     Uuid pair{};         // Random when the pair is new.
@@ -74,49 +70,28 @@ class PrimarySession {
 
   PrimarySession(Options options, HostTime now);
 
-  // From the other side. A message comes from any connection; a close is that of the peer.
-  void on_message(const Message& message, HostTime now);
-  void on_channel_closed(HostTime now);
-  /// `arrived`: when the heartbeat thread had it.
-  void on_heartbeat(const Heartbeat& heartbeat, HostTime arrived);
-  /// At next_due(), and whenever it suits.
-  void on_tick(HostTime now);
-  /// When on_tick() has something to do. Any other call may make it earlier.
-  [[nodiscard]] HostTime next_due() const;
-
-  // From this side's machine, in the order in which they happen.
-  /// Each record as it is appended to the journal.
-  void on_record(const replay::Record& record, HostTime now);
-  /// An output whose OutputMark is record `mark`, after on_record of it.
-  void on_output(JournalSeq mark, Output output, HostTime now);
-  /// The vCPU stands at `tick`; everything recorded before that tick was handed to on_record.
-  void on_progress(Tick tick, HostTime now);
-  /// The run is over, after on_record of its End. A failed node (no End) may say so too.
-  void on_end(EndReason reason, HostTime now);
-
-  /// Somebody who outlives this process has every output up to this mark. Range: never falls; only
-  /// outputs that were released.
-  void on_confirmed(JournalSeq mark, HostTime now);
-
-  // Answers to actions. One that was not asked for is ignored.
-  void on_slot(Epoch epoch, SlotAnswer answer, HostTime now);
-  void on_arbiter(Epoch epoch, ArbiterAnswer answer, HostTime now);
-
-  // From the operator.
-  [[nodiscard]] bool can_pause() const { return !is_final(core_.role()); }
-  void on_pause(bool paused, HostTime now);
-  /// Give up waiting for the arbiter. Anywhere else a run is ended by its machine: see on_end.
-  void on_leave(HostTime now);
-
-  /// What is to be done, in order; each action is given once.
-  std::vector<Action> poll_actions() { return core_.take_actions(); }
-
-  [[nodiscard]] Role role() const { return core_.role(); }
-  [[nodiscard]] Epoch epoch() const { return core_.epoch(); }
-  /// The vCPU stands still on purpose: what every heartbeat must say.
-  [[nodiscard]] bool paused() const { return paused_; }
-  /// A hand-over has somebody to go to.
-  [[nodiscard]] bool can_hand_over() const;
+  void on_message(const Message& message, HostTime now) override;
+  void on_channel_closed(HostTime now) override;
+  void on_heartbeat(const Heartbeat& heartbeat, HostTime arrived) override;
+  void on_tick(HostTime now) override;
+  [[nodiscard]] HostTime next_due() const override;
+  void on_record(const replay::Record& record, HostTime now) override;
+  void on_output(JournalSeq mark, Output output, HostTime now) override;
+  void on_progress(Tick tick, HostTime now) override;
+  void on_end(EndReason reason, HostTime now) override;
+  void on_confirmed(JournalSeq mark, HostTime now) override;
+  void on_slot(Epoch epoch, SlotAnswer answer, HostTime now) override;
+  void on_arbiter(Epoch epoch, ArbiterAnswer answer, HostTime now) override;
+  [[nodiscard]] bool can_pause() const override { return !is_final(core_.role()); }
+  void on_pause(bool paused, HostTime now) override;
+  [[nodiscard]] bool can_hand_over() const override;
+  void on_leave(HostTime now) override;
+  std::vector<Action> poll_actions() override { return core_.take_actions(); }
+  [[nodiscard]] Role role() const override { return core_.role(); }
+  [[nodiscard]] Epoch epoch() const override { return core_.epoch(); }
+  [[nodiscard]] bool paused() const override { return paused_; }
+  /// What the backup has acknowledged; alone, what is recorded.
+  [[nodiscard]] JournalSeq kept() const override;
   [[nodiscard]] Metrics metrics() const;
 
  private:

@@ -5,6 +5,8 @@
 
 #include "emulator/base/assert.h"
 #include "emulator/base/mark.h"
+#include "ftcore/protocol/backup_session.h"
+#include "ftcore/protocol/primary_session.h"
 #include "replay/record_source.h"
 #include "replay/replaying_world.h"
 
@@ -80,17 +82,19 @@ SimNode::Options Cluster::node_options(Side side) const {
 
 std::unique_ptr<SimNode> Cluster::make_node(Side side) {
   const SimNode::Options options = node_options(side);
-  const auto session = [&](HostTime now) -> SimNode::Session {
+  const auto session = [&](HostTime now) -> std::unique_ptr<Session> {
     if (side == Side::kPrimary) {
-      return PrimarySession({.pair = uuid_of(1),
-                             .incarnation = options.incarnation,
-                             .arbiter = "sim",
-                             .detection_ms = options_.detection_ms,
-                             .heartbeat_ms = options_.heartbeat_ms,
-                             .held_bytes_max = options_.held_bytes_max},
-                            now);
+      return std::make_unique<PrimarySession>(
+          PrimarySession::Options{.pair = uuid_of(1),
+                                  .incarnation = options.incarnation,
+                                  .arbiter = "sim",
+                                  .detection_ms = options_.detection_ms,
+                                  .heartbeat_ms = options_.heartbeat_ms,
+                                  .held_bytes_max = options_.held_bytes_max},
+          now);
     }
-    return BackupSession({.incarnation = options.incarnation, .arbiter = "sim"}, now);
+    return std::make_unique<BackupSession>(
+        BackupSession::Options{.incarnation = options.incarnation, .arbiter = "sim"}, now);
   };
   return std::make_unique<SimNode>(
       options,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "emulator/base/assert.h"
+#include "ftcore/protocol/primary_session.h"
 #include "ftcore/transport/wire_codec.h"
 
 // What the session decides is carried out in sim_node_actions.cc.
@@ -13,14 +14,6 @@ namespace {
 
 /// As the node's: a vCPU that waits looks up by itself.
 constexpr std::int64_t kVcpuWaitNs = 5 * kNsPerMs;
-
-std::uint64_t console_bytes_of(const Release& release) {
-  std::uint64_t total = 0;
-  for (const Output& output : release.outputs) {
-    if (output.endpoint == Endpoint::kConsole) total += output.bytes.size();
-  }
-  return total;
-}
 
 }  // namespace
 
@@ -32,14 +25,15 @@ SimNode::Recorded::Recorded(SimNode& node, std::uint32_t digest_every_lines)
 }
 
 SimNode::SimNode(Options options, Surroundings around, Prng random, SimGuest& guest,
-                 const std::function<Session(HostTime)>& session)
+                 const std::function<std::unique_ptr<Session>(HostTime)>& session)
     : options_(options),
       around_(std::move(around)),
       random_(random),
       guest_(guest),
       outside_(options_.outside, random.fork("outside"), turn_),
-      session_(session(now())) {
-  orders_.paused = std::visit([](const auto& one) { return one.paused(); }, session_);
+      session_(session(now())),
+      release_offset_(options_.side == Side::kBackup) {
+  orders_.paused = session_->paused();
   if (options_.side == Side::kPrimary) {
     recorded_ = std::make_unique<Recorded>(*this, options_.digest_every_lines);
     use(recorded_->world);
@@ -75,7 +69,7 @@ void SimNode::start() {
   // The channel has both of its ends before anybody speaks.
   around_.events.after(0, [this] {
     process_.tell([this] {
-      decide_and_act([](auto&, HostTime) {});
+      decide_and_act([](Session&, HostTime) {});
       vcpu_at(around_.events.now());
     });
   });
@@ -99,7 +93,7 @@ void SimNode::go_on() {
 
 void SimNode::pause(bool paused) {
   process_.tell([this, paused] {
-    decide_and_act([paused](auto& session, HostTime at) {
+    decide_and_act([paused](Session& session, HostTime at) {
       if (!paused || session.can_pause()) session.on_pause(paused, at);
     });
   });
@@ -108,18 +102,18 @@ void SimNode::pause(bool paused) {
 void SimNode::jump_clock(std::int64_t ns) {
   options_.clock.offset_ns += ns;
   process_.tell(
-      [this] { decide_and_act([](auto& session, HostTime at) { session.on_tick(at); }); });
+      [this] { decide_and_act([](Session& session, HostTime at) { session.on_tick(at); }); });
 }
 
 Role SimNode::role() const {
-  return std::visit([](const auto& session) { return session.role(); }, session_);
+  return session_->role();
 }
 JournalSeq SimNode::sent() const {
-  const auto* primary = std::get_if<PrimarySession>(&session_);
+  const auto* primary = dynamic_cast<const PrimarySession*>(session_.get());
   return primary == nullptr ? JournalSeq{} : primary->metrics().sent;
 }
 Epoch SimNode::epoch() const {
-  return std::visit([](const auto& session) { return session.epoch(); }, session_);
+  return session_->epoch();
 }
 
 // --- the session
@@ -133,11 +127,7 @@ void SimNode::note_decided(const Action& action) {
   if (const auto* deliver = std::get_if<Deliver>(&action)) {
     delivered_ = deliver->records.back().seq;
   }
-  // Going live gives out everything that is held, and that ends where the machine stands.
-  const auto* release = std::get_if<Release>(&action);
-  if (options_.side == Side::kBackup && release != nullptr && !first_release_) {
-    first_release_ = emitted_ - console_bytes_of(*release);
-  }
+  release_offset_.decided(action);
 }
 
 /// The vCPU has something for the node thread, which takes its time to wake up.
@@ -152,7 +142,7 @@ void SimNode::look_later() {
 }
 
 void SimNode::tick_later() {
-  const HostTime due = std::visit([](const auto& session) { return session.next_due(); }, session_);
+  const HostTime due = session_->next_due();
   if (due == HostTime::never()) return;
   const HostTime when = std::max(options_.clock.world(due), around_.events.in(kNsPerUs));
   if (when >= tick_at_) return;
@@ -161,7 +151,7 @@ void SimNode::tick_later() {
     if (tick_at_ != when) return;  // An earlier one took its place.
     process_.tell([this] {
       tick_at_ = HostTime::never();
-      decide_and_act([](auto& session, HostTime at) { session.on_tick(at); });
+      decide_and_act([](Session& session, HostTime at) { session.on_tick(at); });
     });
   });
 }
@@ -183,11 +173,11 @@ void SimNode::on_message(const Bytes& bytes) {
     around_.channel.close(options_.side);
     return on_channel_closed();
   }
-  decide_and_act([&](auto& session, HostTime at) { session.on_message(*message, at); });
+  decide_and_act([&](Session& session, HostTime at) { session.on_message(*message, at); });
 }
 
 void SimNode::on_channel_closed() {
-  decide_and_act([](auto& session, HostTime at) { session.on_channel_closed(at); });
+  decide_and_act([](Session& session, HostTime at) { session.on_channel_closed(at); });
 }
 
 void SimNode::on_channel_connected() {
@@ -197,17 +187,14 @@ void SimNode::on_channel_connected() {
 
 void SimNode::on_heartbeat(const Heartbeat& heartbeat) {
   process_.tell([this, heartbeat] {
-    decide_and_act([&](auto& session, HostTime at) { session.on_heartbeat(heartbeat, at); });
+    decide_and_act([&](Session& session, HostTime at) { session.on_heartbeat(heartbeat, at); });
   });
 }
 
 void SimNode::on_confirmed(std::uint64_t console_offset) {
-  auto* primary = std::get_if<PrimarySession>(&session_);
-  if (primary == nullptr) return;
+  if (options_.side != Side::kPrimary) return;
   const JournalSeq mark = receipts_.confirmed(console_offset);
-  decide_and_act([&](auto& session, HostTime at) {
-    if constexpr (requires { session.on_confirmed(mark, at); }) session.on_confirmed(mark, at);
-  });
+  decide_and_act([&](Session& session, HostTime at) { session.on_confirmed(mark, at); });
 }
 
 void SimNode::beat_later(std::uint64_t generation) {
@@ -217,9 +204,8 @@ void SimNode::beat_later(std::uint64_t generation) {
     if (!process_.running()) return;
     // Waiting for orders is idle time, though here it takes no call as long as it lasts.
     const bool idle = !wedged_ && (idle_ || waiting_);
-    const bool paused =
-        idle || std::visit([](const auto& session) { return session.paused(); }, session_);
-    const Heartbeat beat{beats_->session, beats_->epoch, ++beat_number_, at_, paused};
+    const Heartbeat beat{beats_->session, beats_->epoch, ++beat_number_, at_,
+                         idle || session_->paused()};
     around_.beat(options_.side, beat);
     if (planted(Plant::kOwnBeats)) on_heartbeat(beat);
   });
@@ -275,68 +261,52 @@ void SimNode::stand_at(Tick tick) {
 
 void SimNode::on_record(const replay::Record& record) {
   if (process_.dead() || !pass(Moment::kRecordMade)) return;
-  decide([&](auto& session, HostTime at) {
-    if constexpr (requires { session.on_record(record, at); }) session.on_record(record, at);
-  });
+  decide([&](Session& session, HostTime at) { session.on_record(record, at); });
 }
 
 void SimNode::on_output(JournalSeq mark, const Output& output) {
   if (process_.dead() || !pass(Moment::kOutputMade)) return;
-  emitted_ += output.bytes.size();
+  release_offset_.emitted(output);
   if (options_.side == Side::kPrimary) {
     receipts_.emitted(mark, output);
     held_.push_back({mark, output});
     if (planted(Plant::kReleaseEarly)) put_out(held_.back());
   }
-  decide([&](auto& session, HostTime at) { session.on_output(mark, output, at); });
+  decide([&](Session& session, HostTime at) { session.on_output(mark, output, at); });
   (void)pass(Moment::kOutputHeld);
 }
 
 void SimNode::on_progress(Tick tick) {
   if (process_.dead() || !pass(Moment::kTick, tick.value)) return;
   stand_at(tick);
-  decide([&](auto& session, HostTime at) {
-    if constexpr (requires { session.on_progress(tick, at); }) {
-      session.on_progress(tick, at);
-    } else {
-      session.on_executed(tick, JournalSeq{}, at);
-    }
-  });
+  decide([&](Session& session, HostTime at) { session.on_progress(tick, at); });
 }
 
 void SimNode::on_executed(Tick tick, JournalSeq consumed) {
   if (process_.dead() || !pass(Moment::kTick, tick.value)) return;
   stand_at(tick);
-  decide([&](auto& session, HostTime at) {
-    if constexpr (requires { session.on_executed(tick, consumed, at); }) {
-      session.on_executed(tick, consumed, at);
-    }
-  });
+  decide([&](Session& session, HostTime at) { session.on_executed(tick, consumed, at); });
 }
 
 void SimNode::on_drained() {
   if (process_.dead()) return;
-  decide([](auto& session, HostTime at) {
-    if constexpr (requires { session.on_drained(at); }) session.on_drained(at);
-  });
+  decide([](Session& session, HostTime at) { session.on_drained(at); });
 }
 
 void SimNode::on_diverged(const std::string& text) {
   if (process_.dead()) return;
   around_.oracle.violated(Rule::kReplica, "the backup diverged: " + text);
-  decide([&](auto& session, HostTime at) {
-    if constexpr (requires { session.on_diverged(text, at); }) session.on_diverged(text, at);
-  });
+  decide([&](Session& session, HostTime at) { session.on_diverged(text, at); });
 }
 
 void SimNode::on_end(EndReason reason) {
   if (process_.dead()) return;
-  decide([&](auto& session, HostTime at) { session.on_end(reason, at); });
+  decide([&](Session& session, HostTime at) { session.on_end(reason, at); });
 }
 
 void SimNode::on_leave() {
   if (process_.dead()) return;
-  decide([](auto& session, HostTime at) { session.on_leave(at); });
+  decide([](Session& session, HostTime at) { session.on_leave(at); });
 }
 
 Orders SimNode::take_orders() {

@@ -13,7 +13,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "emulator/base/prng.h"
@@ -21,8 +20,8 @@
 #include "ftcore/node/live_half.h"
 #include "ftcore/node/node_link.h"
 #include "ftcore/node/output_receipts.h"
-#include "ftcore/protocol/backup_session.h"
-#include "ftcore/protocol/primary_session.h"
+#include "ftcore/node/release_offset.h"
+#include "ftcore/protocol/session.h"
 #include "ftcore/sim/early_marks.h"
 #include "ftcore/sim/event_queue.h"
 #include "ftcore/sim/moment.h"
@@ -51,8 +50,6 @@ struct KeptJournal final : replay::RecordSink {
 
 class SimNode final : public NodeLink {
  public:
-  using Session = std::variant<PrimarySession, BackupSession>;
-
   struct Options {
     Side side = Side::kPrimary;
     Uuid incarnation{};
@@ -83,7 +80,7 @@ class SimNode final : public NodeLink {
 
   /// `session` is made at the node's own time.
   SimNode(Options options, Surroundings around, Prng random, SimGuest& guest,
-          const std::function<Session(HostTime)>& session);
+          const std::function<std::unique_ptr<Session>(HostTime)>& session);
   SimNode(const SimNode&) = delete;
   SimNode& operator=(const SimNode&) = delete;
 
@@ -227,7 +224,7 @@ class SimNode final : public NodeLink {
   std::unique_ptr<BackupWorld> followed_;  // Of a backup.
   std::optional<EarlyMarks> early_marks_;
   World* world_ = nullptr;  // The outermost of them.
-  Session session_;
+  std::unique_ptr<Session> session_;
 
   std::deque<Action> actions_;
   bool carrying_out_ = false;
@@ -253,26 +250,20 @@ class SimNode final : public NodeLink {
   JournalSeq delivered_;
   std::deque<Held> held_;  // Of a primary, as its gate has them.
   std::vector<replay::Record> held_back_;
-  OutputReceipts receipts_;     // Of a primary.
-  std::uint64_t emitted_ = 0;   // Console bytes the session was given.
-  std::uint64_t released_ = 0;  // Offset of the next one that leaves.
-  /// Of a backup: where what it gives out begins in the stream.
-  std::optional<std::uint64_t> first_release_;
-  bool releases_ = false;  // It has begun to.
+  OutputReceipts receipts_;  // Of a primary.
+  ReleaseOffset release_offset_;
+  std::uint64_t released_ = 0;  // Offset of the next console byte, once it gives out any.
+  bool releases_ = false;
 };
 
 /// Calls into the session; what it decides waits for the node thread.
 template <class Call>
 void SimNode::decide(Call call) {
-  std::visit(
-      [&](auto& session) {
-        call(session, now());
-        for (Action& action : session.poll_actions()) {
-          note_decided(action);
-          actions_.push_back(std::move(action));
-        }
-      },
-      session_);
+  call(*session_, now());
+  for (Action& action : session_->poll_actions()) {
+    note_decided(action);
+    actions_.push_back(std::move(action));
+  }
   tick_later();
 }
 

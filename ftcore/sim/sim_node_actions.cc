@@ -31,7 +31,7 @@ void SimNode::act(const Send& send) {
   if (std::holds_alternative<Hello>(message.body)) {
     unsent_hello_ = std::move(bytes);
   } else if (send.to == Send::To::kPeer) {
-    decide([](auto& session, HostTime at) { session.on_channel_closed(at); });
+    decide([](Session& session, HostTime at) { session.on_channel_closed(at); });
   }
 }
 
@@ -53,11 +53,7 @@ void SimNode::act(const OpenSlot& open) {
   around_.arbiter.open(open.epoch, options_.incarnation, [this, open](SlotAnswer answer) {
     process_.tell([this, open, answer] {
       if (!pass(Moment::kArbiterSaid)) return;
-      decide([&](auto& session, HostTime at) {
-        if constexpr (requires { session.on_slot(open.epoch, answer, at); }) {
-          session.on_slot(open.epoch, answer, at);
-        }
-      });
+      decide([&](Session& session, HostTime at) { session.on_slot(open.epoch, answer, at); });
       carry_out();
     });
   });
@@ -71,8 +67,9 @@ void SimNode::act(const Arbitrate& arbitrate) {
           if (!pass(Moment::kArbiterSaid)) return;
           const bool wins = planted(Plant::kUnknownWins) && answer == ArbiterAnswer::kUnknown;
           const ArbiterAnswer heard = wins ? ArbiterAnswer::kWon : answer;
-          decide(
-              [&](auto& session, HostTime at) { session.on_arbiter(arbitrate.epoch, heard, at); });
+          decide([&](Session& session, HostTime at) {
+            session.on_arbiter(arbitrate.epoch, heard, at);
+          });
           carry_out();
         });
       });
@@ -144,7 +141,7 @@ void SimNode::act(const Finish& finish) {
 
 void SimNode::act(const Release& release) {
   if (!std::exchange(releases_, true)) {
-    released_ = first_release_.value_or(0);
+    released_ = release_offset_.first();
     if (options_.side == Side::kBackup && planted(Plant::kForgetReissue)) {
       for (const Output& output : release.outputs) released_ += output.bytes.size();
       return;

@@ -113,6 +113,7 @@ TEST(BackupSession, GoesLiveOnlyDrainedAndWon) {
     const Actions half = drained_first ? f.drained() : f.arbiter(ArbiterAnswer::kWon);
     EXPECT_EQ(half.find<GoLive>(), nullptr);
     EXPECT_EQ(half.released(), 0u);
+    EXPECT_EQ(f.backup.kept(), JournalSeq{}) << "what it has is its primary's";
     EXPECT_EQ(f.backup.role(), Role::kArbitrating);
     const Actions whole = drained_first ? f.arbiter(ArbiterAnswer::kWon) : f.drained();
     ASSERT_NE(whole.find<GoLive>(), nullptr);
@@ -122,6 +123,7 @@ TEST(BackupSession, GoesLiveOnlyDrainedAndWon) {
     EXPECT_LT(whole.index_of<Journal>(), whole.index_of<Release>());
     ASSERT_NE(whole.sent<HigherEpoch>(), nullptr);
     EXPECT_EQ(f.backup.role(), Role::kLone);
+    EXPECT_GT(f.backup.kept(), JournalSeq{f.seq});
   }
 }
 

@@ -37,6 +37,7 @@ TEST(PrimarySession, AloneRunsAndPutsOutAtOnce) {
   EXPECT_FALSE(first.find<SetPaused>()->paused);
   EXPECT_EQ(f.primary.epoch(), Epoch{0});
   EXPECT_EQ(f.emit().released(), 1u);
+  EXPECT_EQ(f.primary.kept(), JournalSeq{f.seq}) << "there is nobody whose word would be needed";
   f.primary.on_message(PrimaryFixture::hello(), f.now());
   const Actions late = f.poll();
   ASSERT_NE(late.sent<Refuse>(), nullptr);
@@ -172,12 +173,15 @@ TEST(PrimarySession, ReleasesExactlyWhatIsAcknowledged) {
   f.protect();
   const Actions emitted = f.emit();
   EXPECT_EQ(emitted.released(), 0u);
+  EXPECT_LT(f.primary.kept(), JournalSeq{f.seq});
   ASSERT_NE(emitted.sent<Records>(), nullptr) << "an output waits: flushed at once";
   EXPECT_EQ(emitted.sent<Records>()->records.back().seq, JournalSeq{f.seq});
   f.emit();
   EXPECT_EQ(f.ack(f.seq - 1).released(), 1u);
+  EXPECT_EQ(f.primary.kept(), JournalSeq{f.seq - 1});
   EXPECT_EQ(f.ack(f.seq - 1).released(), 0u);
   EXPECT_EQ(f.ack(f.seq).released(), 1u);
+  EXPECT_EQ(f.primary.kept(), JournalSeq{f.seq});
 }
 
 TEST(PrimarySession, AcksOfAnotherPairSessionOrEpochNeverCount) {
