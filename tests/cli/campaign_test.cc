@@ -1,12 +1,16 @@
 // ftvm campaign as its users run it: exit codes, files, and what it says.
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
+#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "emulator/base/scoped_fd.h"
 #include "ftcore/sim/plant.h"
 #include "tests/cli/process.h"
 #include "tests/cli/run_ftvm.h"
@@ -74,12 +78,18 @@ TEST(CampaignCommand, ASignalBreaksItOffAndLosesNothingThatIsDone) {
     more.insert(more.begin(), args.begin(), args.end());
     return more;
   };
+  ASSERT_TRUE(std::filesystem::create_directory(parts));
+  const ScopedFd watch(::inotify_init1(IN_CLOEXEC));
+  ASSERT_GE(::inotify_add_watch(watch.get(), parts.c_str(), IN_MODIFY), 0);
   Process campaign(with({"--out", parts}));
   const auto lines = [&] {
     const std::string text = text_of(parts + "/blocks");
     return std::count(text.begin(), text.end(), '\n');
   };
-  for (int i = 0; lines() < 2 && i < 60'000; ++i) ::usleep(1'000);  // The heading, and a block.
+  while (lines() < 2) {  // The heading, and a block.
+    std::array<char, 4096> changes{};
+    ASSERT_GT(::read(watch.get(), changes.data(), changes.size()), 0);
+  }
   campaign.signal(SIGINT);
   const Ran broken_off = campaign.wait();
   EXPECT_EQ(broken_off.exit, 1) << broken_off.out;
