@@ -300,9 +300,9 @@ class Pair:
         return [self.setup.ftvm, role, *self.setup.machine(snapshot), "--channel", f"{channel[0]}:{channel[1]}",
                 "--arbiter", f"file:{arbiter or self.arbiter}", *extra]
 
-    def start_primary(self, environment=None, extra=()):
+    def start_primary(self, environment=None, extra=(), prefix=()):
         self.primary = Node("primary", self.folder, self.arguments("primary", self.channel, extra),
-                            environment)
+                            environment, prefix=prefix)
         self.primary.wait_console()
 
     def start_backup(self, environment=None, extra=()):
@@ -323,9 +323,9 @@ class Pair:
                  for node in (self.primary, self.backup) if node]
         self.client = Client(self.setup.ftvm, self.folder, [("127.0.0.1", port) for port in ports])
 
-    def start(self, primary=None, backup=None, primary_extra=(), backup_extra=()):
-        """`primary` and `backup` are environments."""
-        self.start_primary(primary, primary_extra)
+    def start(self, primary=None, backup=None, primary_extra=(), backup_extra=(), primary_prefix=()):
+        """`primary` and `backup` are environments; `primary_prefix`: the command that starts ftvm."""
+        self.start_primary(primary, primary_extra, primary_prefix)
         self.start_backup(backup, backup_extra)
         self.start_client()
 

@@ -212,7 +212,7 @@ for _number, (_scenario, _seed) in enumerate([
         ("sigstop_primary", SEED), ("sigstop_backup", SEED), ("garbage", SEED),
         ("delayed_acks", SEED), ("ctl_failover", SEED), ("wrong_config", SEED), ("late_backup", SEED),
         ("two_primaries", SEED), ("stop_backup", SEED), ("channel_cut", SEED), ("host_lost", SEED),
-        ("survivor_journal", SEED), ("kill_in_corpus", SEED)]):
+        ("survivor_journal", SEED), ("full_disk", SEED), ("kill_in_corpus", SEED)]):
     _name = re.sub("[:.@]", "_", _scenario)
     _test = _test_of(_scenario, _seed)
     setattr(Scenarios, f"test_{_number:02}_{_name}", _test)

@@ -16,6 +16,7 @@ from pair import ROOT, Client, Failure, Node
 from wire_proxy import UP
 
 EXIT_HALTED = 5
+EXIT_DISK_FULL = 6
 # Here a node is stopped on purpose.
 STOPPING = ("sigstop_primary", "sigstop_backup", "short_stop", "slow_backup")
 
@@ -459,12 +460,31 @@ def survivor_journal(run):
     run.fault_at = run.pair.primary.kill()
     survive(run, run.pair.primary, run.pair.backup)
     digest = re.search(r"state ([0-9a-f]{32})", run.pair.backup.errors)
+    said = _replay(run, journal)
+    if digest is None or digest[1] not in said:
+        raise Failure(f"wanted state {digest and digest[1]}: {said[-400:]!r}")
+
+
+def _replay(run, journal):
+    """What a replay says that agrees with its journal."""
     replay = subprocess.run([run.setup.ftvm, "replay", str(journal), *run.setup.machine()],
                             capture_output=True, text=True, timeout=240, check=False)
     said = replay.stdout + replay.stderr
-    if replay.returncode != 0 or digest is None or digest[1] not in said:
-        raise Failure(f"the replay ended with {replay.returncode}, wanted state "
-                      f"{digest and digest[1]}: {said[-400:]!r}")
+    if replay.returncode != 0:
+        raise Failure(f"the replay ended with {replay.returncode}: {said[-400:]!r}")
+    return said
+
+
+def full_disk(run):
+    """The journal of the primary finds its quota used up: it hands over, the journal is whole so far"""
+    journal = run.folder / "primary.ftj"
+    # A file may have so many bytes; the journal of the whole chain has some five thousand.
+    quota = run.notes["quota"] = run.random.randrange(1500, 3000)
+    run.boot(primary_prefix=["prlimit", f"--fsize={quota}"], primary_extra=["--journal", str(journal)])
+    run.type_chain()
+    run.pair.primary.expect_exit(EXIT_DISK_FULL, "its journal could not grow")
+    survive(run, run.pair.primary, run.pair.backup)
+    _replay(run, journal)
 
 
 def host_lost(run):
@@ -529,7 +549,7 @@ TABLE = {name: function for name, function in list(globals().items())
          and name in """kill_primary kill_backup kill_point sigstop_primary sigstop_backup short_stop
          delayed_acks slow_backup garbage channel_cut channel_hole channel_hiccup two_primaries
          wrong_config wrong_arbiter late_backup ctl_failover ctl_pause_resume stop stop_backup
-         survivor_journal host_lost links_lost""".split()}
+         survivor_journal full_disk host_lost links_lost""".split()}
 TABLE["kill_in_corpus"] = kill_in_corpus
 POINTS = ["gate.mark_to_send", "gate.ack_to_release", "gate.release_to_confirm",
           "backup.receipt_to_ack", "protected.mark_to_send", "protected.send_to_receipt",
