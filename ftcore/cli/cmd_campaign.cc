@@ -131,14 +131,16 @@ void print_progress(const Runner::Progress& seen, const char* before, const char
   const double seconds = static_cast<double>(std::max<std::int64_t>(seen.ms, 1)) / 1'000;
   const double rate = static_cast<double>(seen.runs_here) / seconds;
   const double left = rate > 0 ? static_cast<double>(seen.runs_in_all - seen.runs) / rate : 0;
-  std::fprintf(
-      stderr,
-      "%s%llu of %llu runs, %.*f a second, %llu failovers, %llu failures, %zu of %zu marks; "
-      "%.0f s left%s",
-      before, static_cast<unsigned long long>(seen.runs),
-      static_cast<unsigned long long>(seen.runs_in_all), rate < 10 ? 1 : 0, rate,
-      static_cast<unsigned long long>(seen.failovers),
-      static_cast<unsigned long long>(seen.failures), seen.marks, seen.marks_in_all, left, after);
+  const std::string marks = seen.marks_in_all == 0
+                                ? ""  // A program's runs have none.
+                                : ", " + std::to_string(seen.marks) + " of " +
+                                      std::to_string(seen.marks_in_all) + " marks";
+  std::fprintf(stderr,
+               "%s%llu of %llu runs, %.*f a second, %llu failovers, %llu failures%s; %.0f s left%s",
+               before, static_cast<unsigned long long>(seen.runs),
+               static_cast<unsigned long long>(seen.runs_in_all), rate < 10 ? 1 : 0, rate,
+               static_cast<unsigned long long>(seen.failovers),
+               static_cast<unsigned long long>(seen.failures), marks.c_str(), left, after);
 }
 
 void print_live(const Runner::Progress& seen) {
