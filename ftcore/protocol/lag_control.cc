@@ -18,6 +18,10 @@ constexpr double kFrequencyTimesDeadTime = 0.25;
 // Acknowledgements that come faster say little each; steering by them would follow noise.
 constexpr std::int64_t kSteerNs = 8 * kNsPerMs;
 constexpr double kStepSeconds = 0.01;
+// A backup that is level says nothing of how much more it could take: the lag is 0 however far
+// below balance the duty is, and a pull by w^2 would take a minute to find out when answers are
+// late. Each dead time without a lag shows that the duty before it was not too much.
+constexpr double kRisePerDeadTime = 0.4;
 // After a gap in acknowledgements one step is not made larger than this.
 constexpr double kSteerSecondsMax = 0.1;
 // Share of the target that is left alone: two grants, and what a host's scheduler makes of a backup
@@ -81,8 +85,12 @@ void LagControl::steer(HostTime now) {
   const double dead_time_s = std::max(measures_.send_to_ack_ms / 1000, kStepSeconds);
   const double frequency =
       std::min(kFrequencyTimesTarget / target_s, kFrequencyTimesDeadTime / dead_time_s);
-  double step =
-      -frequency * frequency * target_s * (lag - 1) * seconds - 2 * frequency * target_s * trend;
+  double pull = frequency * frequency * target_s;
+  if (lag < kLeftAlone) {
+    pull = std::max(pull, std::min(kRisePerDeadTime / dead_time_s,
+                                   kFrequencyTimesTarget * kFrequencyTimesTarget / target_s));
+  }
+  double step = pull * (1 - lag) * seconds - 2 * frequency * target_s * trend;
   if (lag < kLeftAlone) step = std::max(step, 0.0);
   const double periods = seconds / kStepSeconds;
   const double down = lag > kFar ? kStepDownFar : kStepDown;

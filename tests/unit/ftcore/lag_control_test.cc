@@ -16,6 +16,7 @@ constexpr HostTime at_ms(std::int64_t ms) {
   return {ms * kNsPerMs};
 }
 constexpr double kTicksPerMs = 50'000;
+constexpr std::int64_t kHiccupAgoMs = 5'000;
 /// Without its sleep the primary needs a millisecond for so many ticks.
 void grant(ExecutionLag& lag, double tick, HostTime now) {
   lag.on_grant(Tick{static_cast<std::uint64_t>(tick)},
@@ -28,6 +29,8 @@ struct Plant {
   std::int64_t delay_ms = 1;
   std::uint64_t jitter_percent = 0;
   std::int64_t run_ms = 60'000;
+  /// The backup stands still for so long, kHiccupAgoMs before the second half begins.
+  std::int64_t hiccup_ms = 0;
 };
 struct Outcome {
   double lag_p95 = 0;
@@ -54,7 +57,9 @@ Outcome simulate(const Plant& plant) {
     const double noise = 1 - static_cast<double>(plant.jitter_percent) / 100 + swing;
     primary += kTicksPerMs * duty;
     grant(lag, primary, at_ms(ms));
-    backup = std::min(primary, backup + kTicksPerMs / plant.slower * noise);
+    const std::int64_t since_hiccup_ms = ms - (plant.run_ms / 2 - kHiccupAgoMs);
+    const bool stands = since_hiccup_ms >= 0 && since_hiccup_ms < plant.hiccup_ms;
+    if (!stands) backup = std::min(primary, backup + kTicksPerMs / plant.slower * noise);
     lag.on_executed(Tick{static_cast<std::uint64_t>(backup)}, at_ms(ms));
     said.push_back({lag.age_ms(at_ms(ms)), lag.cost_ms(at_ms(ms))});
     if (ms % plant.ack_ms != 0) continue;
@@ -143,6 +148,15 @@ TEST(LagControl, ASlowBackupBehindASlowNetworkIsSlowedWithoutSwinging) {
   EXPECT_LT(outcome.lag_max_late, 300);
   EXPECT_NEAR(outcome.duty_min_late, 0.1, 0.03);
   EXPECT_NEAR(outcome.duty_max_late, 0.1, 0.03);
+}
+
+/// Steps are small when answers come late; the primary of a backup that has long been level again
+/// must not pay for that.
+TEST(LagControl, AHiccupBehindASlowNetworkIsForgottenSoon) {
+  for (const std::int64_t delay_ms : {1, 100, 500}) {
+    const Outcome outcome = simulate({.slower = 0.7, .delay_ms = delay_ms, .hiccup_ms = 600});
+    EXPECT_GT(outcome.duty_min_late, 0.95) << delay_ms;
+  }
 }
 
 TEST(LagControl, StepsAreSmallAndUpwardOnesSmaller) {
