@@ -123,6 +123,15 @@ TEST(CampaignCommand, MergesItsShards) {
   EXPECT_EQ(half.exit, 0) << half.err;
   EXPECT_EQ(between(half.out, "digest ", "\n"), between(whole.out, "digest ", "\n"));
 
+  // And what one did is not done again: whatever its folder says is in the report.
+  std::string blocks = text_of(folder.file("1") + "/blocks");
+  blocks.insert(blocks.find("\"failovers\":") + 12, "9");
+  write_text(folder.file("1") + "/blocks", blocks);
+  const Ran believed = campaign("believed", {"--merge", folder.file("1"), folder.file("2")});
+  EXPECT_EQ(believed.exit, 0) << believed.err;
+  EXPECT_GT(std::stoul(between(believed.out, "runs, ", " ")),
+            std::stoul(between(whole.out, "runs, ", " ")));
+
   const Ran twice = campaign("twice", {"--merge", folder.file("1"), folder.file("whole")});
   EXPECT_EQ(twice.exit, 2);
   EXPECT_TRUE(has(twice.err, "/whole/blocks: block 0 is in a folder before it")) << twice.err;
