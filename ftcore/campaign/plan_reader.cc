@@ -21,8 +21,8 @@ constexpr std::array kSideNames{sim::side_name(sim::Side::kPrimary),
                                 sim::side_name(sim::Side::kBackup)};
 
 std::vector<std::string_view> reason_names() {
-  std::vector<std::string_view> names;
-  for (const EndReason each : kReasons) names.push_back(end_reason_name(each));
+  std::vector<std::string_view> names(kReasons.size());
+  std::transform(kReasons.begin(), kReasons.end(), names.begin(), end_reason_name);
   return names;
 }
 std::optional<EndReason> reason_of(std::string_view text) {

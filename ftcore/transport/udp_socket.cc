@@ -103,7 +103,7 @@ Result<UdpAddress> UdpSocket::resolve(const UdpEndpoint& remote) const {
   constexpr std::string_view kMapped = "::ffff:";
   if (target.host.starts_with(kMapped)) {
     target.host = target.host.substr(kMapped.size());
-    const Result<UdpAddress> unmapped = to_address(target);
+    Result<UdpAddress> unmapped = to_address(target);
     if (unmapped && unmapped->family() == AF_INET) return unmapped;
   }
   return usage(remote, "an IPv6 address, but this socket is bound to an IPv4 one");

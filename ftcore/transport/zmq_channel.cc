@@ -22,7 +22,7 @@ constexpr int kConnectReceiveQueueMax = 1024;
 /// Messages taken in one go: a few while nothing special happens, and all there can be when a
 /// connection has ended, because its end is told after its last message.
 constexpr std::size_t kBatchMessagesMax = 16;
-constexpr std::size_t kDrainMessagesMax = 4 * kConnectReceiveQueueMax;
+constexpr std::size_t kDrainMessagesMax = std::size_t{4} * kConnectReceiveQueueMax;
 constexpr int kGatherRoundsMax = 8;
 /// Pause after an attempt to connect that failed, and patience with one that says nothing (the
 /// socket's own limits of connecting and handshaking are shorter).

@@ -62,7 +62,7 @@ class DamagedFiles : public ::testing::Test {
     EXPECT_TRUE(reader);
     replay::JournalHeader header = (*reader)->header();
     change(header.identity);
-    const std::string path = folder_.file("other.ftj");
+    std::string path = folder_.file("other.ftj");
     const auto writer = replay::JournalWriter::create({.path = path, .overwrite = true}, header);
     EXPECT_TRUE(writer);
     while (auto record = *(*reader)->next()) EXPECT_TRUE((*writer)->append(*record));

@@ -1,6 +1,6 @@
 // What a guest's clock does when it goes on from a snapshot: it catches up with the host if it
 // showed the host's time before, and never jumps otherwise.
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <cstdlib>
 
@@ -8,8 +8,6 @@
 
 namespace ftvm::test {
 namespace {
-
-using ::testing::HasSubstr;
 
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 

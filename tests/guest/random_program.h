@@ -23,7 +23,9 @@ class RandomProgram {
   [[nodiscard]] const Bytes& code() const { return code_; }
 
  private:
+  static constexpr std::uint64_t kPage = 4096;
   static constexpr std::uint64_t kWindow = 0x40000000;
+  static constexpr std::uint64_t kAlias = kWindow + 6 * kPage;  // Of the program.
 
   /// The portable engine dies of a bit test of a register with a LOCK prefix (portable_cpu.h).
   void spare_portable(std::size_t at) {
@@ -51,9 +53,9 @@ class RandomProgram {
     emit({0x48, pick({0xbb, 0xbe, 0xbf})});
     switch (random_.below(8)) {
       case 0:  // Near the end of a page of the window.
-        return emit64(kWindow + 4096 * (1 + random_.below(8)) - random_.below(16));
+        return emit64(kWindow + kPage * (1 + random_.below(8)) - random_.below(16));
       case 1:
-        return emit64(kWindow + 4096 * 6 + random_.below(kBytes));  // The program, by its alias.
+        return emit64(kAlias + random_.below(kBytes));
       case 2:
         return emit64(at_ + random_.below(kBytes));  // The program.
       case 3:
@@ -61,7 +63,7 @@ class RandomProgram {
       case 4:
         return one_in(2) ? emit64(random_.next()) : emit64(0xe0000000 + random_.below(4096));
       default:
-        return emit64(kWindow + random_.below(8 * 4096));
+        return emit64(kWindow + random_.below(8 * kPage));
     }
   }
   void count() {
@@ -209,7 +211,7 @@ class RandomProgram {
     const std::uint64_t target =
         at_ + (one_in(4) ? 4096 : 0) + code_.size() + random_.below(64) - 24;
     emit({0x48, 0xbb});
-    emit64(one_in(3) ? target - at_ + kWindow + 4096 * 6 : target);
+    emit64(one_in(3) ? target - at_ + kAlias : target);
     if (one_in(2)) {
       emit({0xc6, 0x03, pick({0x90, 0xf8, 0x40, 0xcc, 0xf3, 0x0f})});
     } else {

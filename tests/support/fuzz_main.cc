@@ -23,7 +23,7 @@ using Input = std::vector<std::uint8_t>;
 
 constexpr std::uint64_t kMutationCountDefault = 4000;
 constexpr std::uint64_t kSeedDefault = 1;
-constexpr std::size_t kInputSizeBytesMax = 64 * 1024;
+constexpr std::size_t kInputSizeBytesMax = std::size_t{64} << 10;
 constexpr const char* kCrashFile = "fuzz-crash.bin";
 
 // The input under test, written out by a failing run so that one command repeats it.
@@ -63,8 +63,8 @@ std::vector<Input> read_corpus(const fs::path& path) {
     }
   }
   std::sort(files.begin(), files.end());
-  std::vector<Input> corpus;
-  for (const fs::path& file : files) corpus.push_back(read_file(file));
+  std::vector<Input> corpus(files.size());
+  std::transform(files.begin(), files.end(), corpus.begin(), read_file);
   return corpus;
 }
 

@@ -38,8 +38,11 @@ TEST(BoundedQueue, LeavesARefusedItemUntouched) {
   EXPECT_TRUE(queue.try_push(std::make_unique<int>(1)));
   auto refused = std::make_unique<int>(2);
   EXPECT_FALSE(queue.try_push(std::move(refused)));
+  // NOLINTBEGIN(bugprone-use-after-move,clang-analyzer-cplusplus.Move): that it was not is the
+  // claim.
   ASSERT_NE(refused, nullptr);
   EXPECT_EQ(*refused, 2);
+  // NOLINTEND(bugprone-use-after-move,clang-analyzer-cplusplus.Move)
 }
 
 TEST(BoundedQueue, CountsWeightsInsteadOfItems) {
@@ -94,6 +97,7 @@ TEST(BoundedQueue, LosesAndDoublesNothingBetweenThreads) {
   std::atomic<bool> in_order{true};
 
   std::vector<std::thread> threads;
+  threads.reserve(kProducers + kConsumers);
   for (int producer = 0; producer < kProducers; ++producer) {
     threads.emplace_back([&, producer] {
       for (int number = 1; number <= kItems; ++number) {

@@ -152,14 +152,15 @@ TEST_F(Diag, KeepsLinesOfSeveralThreadsWhole) {
   const ScopedFd from(ends[0]);
   ScopedFd to(ends[1]);
   diag_configure(to.get(), DiagLevel::kInfo, "a");
-  constexpr int kThreads = 4, kLines = 100;
+  constexpr std::size_t kThreads = 4, kLines = 100;
   const std::string text(64, 'x');
   const std::string expected =
       "{\"level\":\"info\",\"event\":\"x.y\",\"node\":\"a\",\"v\":\"" + text + "\"}";
   std::vector<std::thread> threads;
-  for (int i = 0; i < kThreads; ++i) {
+  threads.reserve(kThreads);
+  for (std::size_t i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
-      for (int j = 0; j < kLines; ++j) FTVM_DIAG(kInfo, "x.y").kv("v", text);
+      for (std::size_t j = 0; j < kLines; ++j) FTVM_DIAG(kInfo, "x.y").kv("v", text);
     });
   }
   std::string all;  // 400 lines of 110 bytes fit into a pipe, but reading meanwhile needs no proof.
@@ -170,9 +171,8 @@ TEST_F(Diag, KeepsLinesOfSeveralThreadsWhole) {
     all.append(chunk.data(), static_cast<std::size_t>(got));
   }
   for (std::thread& thread : threads) thread.join();
-  for (int i = 0; i < kThreads * kLines; ++i) {
-    const std::string_view line(all.data() + static_cast<std::size_t>(i) * (expected.size() + 1),
-                                expected.size());
+  for (std::size_t i = 0; i < kThreads * kLines; ++i) {
+    const std::string_view line(all.data() + i * (expected.size() + 1), expected.size());
     ASSERT_EQ(line, expected);
   }
   EXPECT_THAT(lines_, ::testing::Each(expected));

@@ -44,12 +44,13 @@ TEST(Mark, MayStandInATemplate) {
 }
 
 TEST(Mark, LosesNoCountBetweenThreads) {
-  constexpr int kThreads = 4, kPasses = 10'000;
+  constexpr std::uint64_t kThreads = 4, kPasses = 10'000;
   const std::uint64_t before = mark_counts().at("test.threads");
   std::vector<std::thread> threads;
-  for (int i = 0; i < kThreads; ++i) {
+  threads.reserve(kThreads);
+  for (std::uint64_t i = 0; i < kThreads; ++i) {
     threads.emplace_back([] {
-      for (int j = 0; j < kPasses; ++j) FTVM_MARK("test.threads");
+      for (std::uint64_t j = 0; j < kPasses; ++j) FTVM_MARK("test.threads");
     });
   }
   for (std::thread& thread : threads) thread.join();

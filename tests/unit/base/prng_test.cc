@@ -14,9 +14,9 @@ namespace {
 
 constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
 
-std::vector<std::uint64_t> draws(Prng prng, int count) {
-  std::vector<std::uint64_t> values;
-  for (int i = 0; i < count; ++i) values.push_back(prng.next());
+std::vector<std::uint64_t> draws(Prng prng, std::size_t count) {
+  std::vector<std::uint64_t> values(count);
+  for (std::uint64_t& value : values) value = prng.next();
   return values;
 }
 

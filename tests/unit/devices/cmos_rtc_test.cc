@@ -11,7 +11,7 @@ namespace {
 using test::DeviceFixture;
 
 constexpr std::int64_t kLeapDay2024 = 1709164799;  // 2024-02-28 23:59:59 UTC, a Wednesday.
-constexpr std::uint64_t kMs = 1'000'000, kSecond = 1'000'000'000;
+constexpr std::uint64_t kMs = 1'000'000, kSecond = 1000 * kMs, kHour = 3600 * kSecond;
 constexpr std::uint8_t kA = 0x0a, kB = 0x0b, kC = 0x0c, kD = 0x0d;
 
 struct Rtc : testing::Test {
@@ -114,7 +114,7 @@ TEST_F(Rtc, TheGuestSetsTheTimeUnderSet) {
   EXPECT_EQ(get(0x00), 0x30u);
   run_to_second(1, 10);
   EXPECT_EQ(get(0x00), 0x31u);
-  m.run_ns(12 * 3600 * kSecond);
+  m.run_ns(12 * kHour);
   EXPECT_EQ(get(0x09), 0x00u);
   EXPECT_EQ(get(0x32), 0x20u);
   EXPECT_EQ(get(0x07), 0x01u);
@@ -205,7 +205,7 @@ TEST_F(Rtc, AnAlarmInsideAClockStepIsNotLost) {
   set(0x05, 0x01), set(0x03, 0x00), set(0x01, 0x00);
   set(kB, 0x22);
   m.run_ticks(kAccessHoldTicks);
-  m.step_clock(2 * 3600 * kSecond);
+  m.step_clock(2 * kHour);
   EXPECT_TRUE(m.intr());
 }
 

@@ -31,7 +31,7 @@ class FollowerTest : public ::testing::Test {
     say(node, ConsoleNode{NodeRole::kLive, Epoch{epoch}, confirmed, next, "p"});
   }
   std::string screen() {
-    const std::string text = text_of(follower.screen().view());
+    std::string text = text_of(follower.screen().view());
     follower.screen().clear();
     return text;
   }

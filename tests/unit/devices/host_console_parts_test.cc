@@ -61,7 +61,7 @@ TEST(ConsoleRing, AgreesWithAPlainStringOverManyRandomPieces) {
     std::string piece(random.below(60), ' ');
     for (char& c : piece) c = static_cast<char>('a' + random.below(26));
     const std::size_t repeat = random.below(std::min<std::size_t>(all.size(), 20) + 1);
-    piece = all.substr(all.size() - repeat) + piece;
+    piece.insert(0, all, all.size() - repeat, repeat);
     ring.append(all.size() - repeat, bytes_of(piece));
     all += piece.substr(repeat);
     ASSERT_EQ(ring.end(), all.size());

@@ -24,7 +24,7 @@ class RecordingConsole final : public ConsoleEndpoint {
  public:
   std::size_t take_input(Bytes& out, std::size_t max) override { return inbox.take(out, max); }
   void write(std::uint64_t offset, ByteView bytes) override {
-    writes.push_back({offset, text_of(bytes)});
+    writes.emplace_back(offset, text_of(bytes));
   }
   void set_wakeup(std::function<void()> wakeup) override { inbox.set_wakeup(std::move(wakeup)); }
   void confirm_input(std::uint64_t offset) override { confirmed = offset; }

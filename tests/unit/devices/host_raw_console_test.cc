@@ -2,8 +2,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -11,6 +9,8 @@
 
 #include <array>
 #include <atomic>
+#include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>

@@ -23,7 +23,7 @@ class Flags : public ::testing::TestWithParam<EngineKind> {
     Result<std::unique_ptr<Cpu>> made = make_cpu({.engine = GetParam()}, memory_, bus_);
     FTVM_ASSERT(made.has_value());
     cpu_ = std::move(*made);
-    for (unsigned vector = 0; vector < 256; ++vector) {
+    for (std::size_t vector = 0; vector < 256; ++vector) {
       std::uint8_t* gate = memory_.data() + kIdt + vector * 16;
       store_le<std::uint64_t>(
           gate, (kHandler & 0xffff) | 0x10ull << 16 | 0x8e00ull << 32 | (kHandler >> 16) << 48);
@@ -66,8 +66,8 @@ class Flags : public ::testing::TestWithParam<EngineKind> {
 
  private:
   void next_place() {
-    constexpr std::uint64_t kPlacesEnd = kCode + 64 * 20'000;
-    at_ += 64;
+    constexpr std::uint64_t kPlaceBytes = 64, kPlacesEnd = kCode + 20'000 * kPlaceBytes;
+    at_ += kPlaceBytes;
     if (at_ < kPlacesEnd && !cpu_->halted()) return;
     if (at_ >= kPlacesEnd) at_ = kCode;
     cpu_->reset();

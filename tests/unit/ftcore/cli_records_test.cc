@@ -62,8 +62,7 @@ TEST(RecordLine, TellsLongContentsApart) {
 
 TEST(RecordLine, EncodedBytesAddUpToTheBatch) {
   const std::vector<Record> records = replay::one_of_each();
-  const Record first = records.front();
-  std::size_t sum = replay::encode_records({&first, 1}).size();
+  std::size_t sum = replay::encode_records({records.data(), 1}).size();
   for (std::size_t i = 1; i < records.size(); ++i) {
     const Record pair[] = {records[i - 1], records[i]};
     sum += replay::encode_records(pair).size() - replay::encode_records({&pair[0], 1}).size();
@@ -79,8 +78,8 @@ TEST(OneLine, IsPrintableAndReversible) {
 
 class Summary : public ::testing::Test {
  protected:
-  std::string write(const std::vector<Record>& records, replay::JournalHeader header) {
-    const std::string path = dir_.file("a.ftj");
+  std::string write(const std::vector<Record>& records, const replay::JournalHeader& header) {
+    std::string path = dir_.file("a.ftj");
     const auto writer = replay::JournalWriter::create({.path = path, .overwrite = true}, header);
     for (const Record& record : records) EXPECT_TRUE((*writer)->append(record));
     EXPECT_TRUE((*writer)->end());
@@ -97,7 +96,7 @@ TEST_F(Summary, CountsByKindAndMeasuresGuestTime) {
   EXPECT_EQ(summary->kinds.at("output_mark").records, 2u);
   EXPECT_EQ(summary->ticks(), 1'000'000u);
   // Stepped to 5 s at tick 10, then 10 ns a tick.
-  EXPECT_EQ(summary->guest_ns, 5'000'000'000u + (1'000'000 - 10) * 10);
+  EXPECT_EQ(summary->guest_ns, 5'000'000'000 + std::uint64_t{1'000'000 - 10} * 10);
   EXPECT_EQ(summary->end->reason, EndReason::kPowerOff);
   EXPECT_FALSE(summary->damage);
   std::uint64_t bytes = 0;

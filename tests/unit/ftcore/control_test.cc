@@ -288,6 +288,7 @@ TEST(ControlPath, OfEightServersExactlyOneGetsAStaleSocket) {
     std::atomic<int> winners{0};
     std::vector<std::unique_ptr<ControlServer>> servers(8);
     std::vector<std::thread> threads;
+    threads.reserve(servers.size());
     for (auto& server : servers) {
       threads.emplace_back([&] {
         auto listening = ControlServer::listen(path, answer);

@@ -262,6 +262,7 @@ TEST_F(FileArbiterTest, OfEightThreadsExactlyOneWinsEachRound) {
   }
   std::barrier start(kRacers);
   std::vector<std::thread> threads;
+  threads.reserve(kRacers);
   for (int racer = 0; racer < kRacers; ++racer) {
     threads.emplace_back([&, racer] {
       FileArbiter arbiter(folder_.path());
@@ -285,6 +286,7 @@ TEST_F(FileArbiterTest, OneIncarnationAskingOnEightThreadsAlwaysWins) {
   std::barrier start(kRacers);
   std::atomic<int> won{0};
   std::vector<std::thread> threads;
+  threads.reserve(kRacers);
   for (int racer = 0; racer < kRacers; ++racer) {
     threads.emplace_back([&] {
       FileArbiter arbiter(folder_.path());
@@ -321,6 +323,7 @@ TEST_F(FileArbiterTest, OfEightProcessesExactlyOneWinsEachRound) {
   const SharedBarrier start(kRacers);
   std::array<std::string, kRacers> answers;
   std::vector<std::thread> parents;
+  parents.reserve(kRacers);
   for (int racer = 0; racer < kRacers; ++racer) {
     parents.emplace_back([&, racer] {
       answers[static_cast<std::size_t>(racer)] = in_child([&] {
@@ -363,7 +366,9 @@ TEST_F(FileArbiterDeathTest, WhoDiesBetweenLinkAndReadHasWon) {
   }
   EXPECT_EXIT(
       {
-        FileArbiter dying(std::getenv(kFolder));
+        const char* folder = std::getenv(kFolder);
+        if (folder == nullptr) ::_exit(1);
+        FileArbiter dying(folder);
         dying.test_and_set(kPair, kEpoch, kMe);
         ::_exit(0);
       },

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -16,8 +17,9 @@ Output output(std::uint8_t byte, std::size_t size = 1) {
   return {.at = Tick{byte}, .endpoint = Endpoint::kConsole, .bytes = Bytes(size, byte)};
 }
 std::vector<int> bytes_of(const std::vector<Output>& outputs) {
-  std::vector<int> bytes;
-  for (const Output& out : outputs) bytes.push_back(out.bytes.at(0));
+  std::vector<int> bytes(outputs.size());
+  std::transform(outputs.begin(), outputs.end(), bytes.begin(),
+                 [](const Output& out) { return out.bytes.at(0); });
   return bytes;
 }
 using Seen = std::vector<int>;

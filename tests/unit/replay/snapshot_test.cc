@@ -4,12 +4,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <functional>
 #include <string>
 #include <thread>
@@ -59,7 +59,7 @@ class Snapshot : public ::testing::Test {
     std::vector<std::string> names;
     DIR* folder = ::opendir(dir_.file("").c_str());
     while (const dirent* entry = ::readdir(folder)) {
-      if (entry->d_name[0] != '.') names.push_back(entry->d_name);
+      if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
     }
     ::closedir(folder);
     return names;
